@@ -1,0 +1,41 @@
+import type { AttemptListener, AttemptRequest, CallHandle } from "../../call/call.ts";
+
+/**
+ * One HTTP/2 connection to one address, re-made by itself after it broke (backoff up to 2 s) until `close`.
+ *
+ *     idle -> connecting -> ready -> backoff -> connecting … ; any -> closed
+ *
+ * - `connecting`: TCP, TLS and the peer's SETTINGS; given up after the connect timeout.
+ * - `ready`: calls may start.
+ * - `backoff`: the last try failed or the connection broke; `connect()` cuts the wait short.
+ */
+export type ConnectionState = "idle" | "connecting" | "ready" | "backoff" | "closed";
+
+export interface Connection {
+  readonly state: ConnectionState;
+  /** Begins to connect, or connects now where it was waiting. */
+  connect(): void;
+  /** Starts one attempt. Where the connection is not ready the attempt ends as `not_processed`, asynchronously. */
+  start(request: AttemptRequest, listener: AttemptListener): CallHandle;
+  /** Takes no more attempts; those in flight end by themselves, then the socket closes. */
+  close(): void;
+  /** Ends everything now. */
+  destroy(): void;
+}
+
+export interface ConnectionOptions {
+  /** The upstream's name, for messages. */
+  readonly upstream: string;
+  /** Covers TCP, TLS and HTTP/2 SETTINGS; ms. */
+  readonly connectTimeoutMs: number;
+  /** Largest message taken from the upstream, bytes. */
+  readonly maxMessageBytes: number;
+}
+
+export interface ConnectionEvents {
+  /** After every change of `state`; `reason` is for the log, set where a connection was lost or not made. */
+  onState(state: ConnectionState, reason?: string): void;
+}
+
+/** `address` is `host:port`, IPv6 in brackets. */
+export type ConnectionFactory = (address: string, options: ConnectionOptions, events: ConnectionEvents) => Connection;
