@@ -3,7 +3,10 @@ import { closest, distance } from "fastest-levenshtein";
 /** The candidate nearest to `name` in spelling, or undefined where none is near enough to be a likely slip. */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   if (candidates.length === 0 || name.length > 100) return undefined;
-  const best = closest(name.toLowerCase(), [...candidates].map((candidate) => candidate.toLowerCase()));
+  const best = closest(
+    name.toLowerCase(),
+    [...candidates].map((candidate) => candidate.toLowerCase()),
+  );
   const found = candidates.find((candidate) => candidate.toLowerCase() === best);
   if (found === undefined) return undefined;
   return distance(name.toLowerCase(), best) <= Math.max(1, Math.floor(name.length / 3)) ? found : undefined;
