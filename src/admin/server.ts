@@ -1,0 +1,58 @@
+import fastify from "fastify";
+import { gatewayError } from "../core/errors.ts";
+
+/** Whether one upstream can be served, and what is missing where it cannot. */
+export interface UpstreamReadiness {
+  readonly name: string;
+  readonly ready: boolean;
+  readonly endpoints: number;
+  readonly readyEndpoints: number;
+  /** "" where nothing is missing. */
+  readonly missing: string;
+}
+
+export interface Readiness {
+  readonly ready: boolean;
+  readonly draining: boolean;
+  readonly upstreams: readonly UpstreamReadiness[];
+}
+
+export interface AdminSources {
+  readiness(): Readiness;
+  metrics(): Promise<{ contentType: string; text: string }>;
+}
+
+export interface Admin {
+  readonly address: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+/** Opens the operators' port: /livez, /readyz, /metrics. Throws ADDRESS_IN_USE where it is taken. */
+export async function startAdmin(options: { host: string; port: number }, sources: AdminSources): Promise<Admin> {
+  const app = fastify({ forceCloseConnections: true, http: { headersTimeout: 10_000 }, requestTimeout: 10_000 });
+  app.get("/livez", (_, reply) => reply.type("text/plain").send("ok\n"));
+  app.get("/readyz", (_, reply) => {
+    const readiness = sources.readiness();
+    return reply.code(readiness.ready ? 200 : 503).send(readiness);
+  });
+  app.get("/metrics", async (_, reply) => {
+    const { contentType, text } = await sources.metrics();
+    return reply.header("content-type", contentType).send(text);
+  });
+  try {
+    await app.listen({ host: options.host, port: options.port });
+  } catch (error) {
+    await app.close();
+    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") {
+      const params = { address: `${options.host}:${options.port}`, flag: "--admin-port" };
+      throw gatewayError("ADDRESS_IN_USE", params, { cause: error });
+    }
+    throw error;
+  }
+  return {
+    address: app.listeningOrigin,
+    port: (app.server.address() as { port: number }).port, // a TCP server that listens
+    close: () => app.close(),
+  };
+}

@@ -1,0 +1,234 @@
+import type { CallEnd, CallHandle, CallListener, FlatMetadata } from "../call/call.ts";
+import { startCall } from "../call/chain.ts";
+import type { Clock } from "../core/clock.ts";
+import { Code, httpStatusOf } from "../core/code.ts";
+import { GatewayError, gatewayError } from "../core/errors.ts";
+import type { Random } from "../core/random.ts";
+import { sink } from "../transcode/sink.ts";
+import { writeGatewayError } from "../transcode/status-json.ts";
+import type { ClientAddresses } from "./client-address.ts";
+import { checkContentHeaders } from "./content.ts";
+import { parseGrpcTimeout } from "./grpc-timeout.ts";
+import type { BodyListener, HttpExchange, ReplyListener } from "./http.ts";
+import type { RequestObserver, RequestRecord } from "./observer.ts";
+import { requestId } from "./request-id.ts";
+import type { Route } from "./route.ts";
+
+/** What all requests share; made once. */
+export interface ExchangeContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly observer: RequestObserver;
+  readonly addresses: ClientAddresses;
+}
+
+const NO_VARIABLES: readonly string[] = [];
+const JSON_TYPE = "application/json";
+
+/**
+ * One request from its arrival to its end. The steps stand here in their order; what differs between unary replies and
+ * streams is in the subclasses. All fields are set in the constructor and keep their types, so that every exchange has
+ * one shape (V8's hidden class), and the exchange itself is the listener of body, call and client: no closure a request.
+ */
+export abstract class Exchange implements BodyListener, CallListener, ReplyListener, RequestRecord {
+  readonly method: string;
+  readonly path: string;
+  readonly template: string;
+  readonly rpc: string;
+  readonly upstream: string;
+  status = 0;
+  grpcCode = 0;
+  errorCode = "";
+  cause: unknown = undefined;
+  readonly requestId: string;
+  clientAddress: string;
+  readonly startMs: number;
+  endMs = 0;
+  callStartMs = NaN;
+  bytesIn = 0;
+  bytesOut = 0;
+  messagesOut = 0;
+
+  protected readonly context: ExchangeContext;
+  protected readonly http: HttpExchange;
+  protected readonly route: Route | null;
+  protected call: CallHandle | null = null;
+  protected initialMetadata: FlatMetadata = [];
+  private variables: readonly string[] = NO_VARIABLES;
+  private extraMetadata: string[];
+  private ended = false;
+
+  constructor(context: ExchangeContext, http: HttpExchange, route: Route | null) {
+    this.context = context;
+    this.http = http;
+    this.route = route;
+    this.method = http.method;
+    this.path = http.path;
+    this.template = route === null ? "" : route.template;
+    this.rpc = route === null ? "" : route.rpc;
+    this.upstream = route === null ? "" : route.upstream;
+    this.startMs = context.clock.now();
+    this.requestId = requestId(http.header("x-request-id"));
+    const forwarded = context.addresses.resolve(http);
+    this.clientAddress = forwarded.client;
+    this.extraMetadata = forwarded.metadata;
+    this.extraMetadata.push("x-request-id", this.requestId);
+    context.observer.requestStarted();
+    http.listen(this);
+  }
+
+  /** Runs the request of a matched route: body, message, call, reply. */
+  run(variables: readonly string[]): void {
+    const route = this.route as Route; // given by whoever matched
+    this.variables = variables;
+    if (!route.takesBody || !this.http.hasBody) return this.startRpc(null);
+    const refusal = checkContentHeaders(this.http);
+    if (refusal !== null) return this.fail(refusal);
+    this.http.readBody(this);
+  }
+
+  onBody(body: Uint8Array): void {
+    this.bytesIn = body.length;
+    this.startRpc(body);
+  }
+
+  onBodyError(error: GatewayError): void {
+    this.fail(error);
+  }
+
+  private startRpc(body: Uint8Array | null): void {
+    const route = this.route as Route; // run() was called
+    let message: Buffer;
+    let timeoutMs = Infinity;
+    try {
+      message = route.bind(this.variables, this.http.query, body);
+      const asked = this.http.header("grpc-timeout");
+      if (asked !== undefined) timeoutMs = clientTimeout(asked);
+    } catch (error) {
+      return this.fail(error);
+    }
+    this.callStartMs = this.context.clock.now();
+    this.call = this.start(route, message, route.headers.toMetadata(this.http.rawHeaders, this.extraMetadata), timeoutMs);
+  }
+
+  /** Starts the call with the time limits of its kind; `clientTimeoutMs` is Infinity where the client set none. */
+  protected abstract start(
+    route: Route,
+    message: Buffer,
+    metadata: FlatMetadata,
+    clientTimeoutMs: number,
+  ): CallHandle;
+
+  protected startCall(
+    route: Route,
+    message: Buffer,
+    metadata: FlatMetadata,
+    limits: { totalMs: number; firstMessageMs: number; idleMs: number },
+  ): CallHandle {
+    return startCall(
+      {
+        target: route.target,
+        clock: this.context.clock,
+        random: this.context.random,
+        path: route.rpcPath,
+        metadata,
+        message,
+        totalTimeoutMs: limits.totalMs,
+        firstMessageTimeoutMs: limits.firstMessageMs,
+        idleTimeoutMs: limits.idleMs,
+        waitForReadyMs: route.waitForReadyMs,
+        idempotent: route.idempotent,
+      },
+      this,
+    );
+  }
+
+  onHeaders(metadata: FlatMetadata): void {
+    this.initialMetadata = metadata;
+  }
+  abstract onMessage(bytes: Uint8Array, start: number, end: number): void;
+  onWritable(): void {}
+  abstract onEnd(end: CallEnd): void;
+  onDrain(): void {}
+
+  onClientGone(): void {
+    if (this.ended) return;
+    this.call?.cancel();
+    if (this.status === 0) this.status = 499;
+    this.grpcCode = Code.Cancelled;
+    this.errorCode = "CLIENT_CLOSED";
+    this.finish();
+  }
+
+  /** Answers with a failure of the gateway's own; anything that is no GatewayError is INTERNAL, its cause logged. */
+  fail(thrown: unknown, headers: string[] = []): void {
+    if (this.ended) return;
+    const error = thrown instanceof GatewayError ? thrown : gatewayError("INTERNAL", {}, { cause: thrown });
+    this.errorCode = error.code;
+    this.cause = error.cause;
+    if (error.retryAfterSeconds !== undefined) headers.push("retry-after", String(error.retryAfterSeconds));
+    sink.reset();
+    writeGatewayError(error);
+    this.reply(error.http, error.grpc, headers);
+  }
+
+  /** Answers with the failure that a call ended with. */
+  protected failCall(end: CallEnd): void {
+    if (end.error !== null) return this.fail(end.error);
+    const route = this.route as Route; // a call was made
+    sink.reset();
+    writeEndStatus(route, end);
+    this.reply(httpStatusOf(end.code), end.code, route.headers.toReplyHeaders(this.initialMetadata, end.trailers));
+  }
+
+  /** Sends what the sink holds as the whole reply, and ends the exchange. */
+  protected reply(status: number, grpcCode: number, headers: string[]): void {
+    this.replyWith(status, grpcCode, headers, sink.take());
+  }
+
+  protected replyWith(status: number, grpcCode: number, headers: string[], body: string | Buffer): void {
+    this.status = status;
+    this.grpcCode = grpcCode;
+    this.bytesOut = body.length;
+    headers.push("content-type", JSON_TYPE, "x-request-id", this.requestId);
+    this.http.send(status, headers, body);
+    this.finish();
+  }
+
+  protected finish(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.endMs = this.context.clock.now();
+    this.context.observer.requestEnded(this);
+  }
+}
+
+/** A request that no route answers: it only ever fails. */
+export class UnroutedExchange extends Exchange {
+  protected start(): CallHandle {
+    throw new Error("an unrouted request has no call");
+  }
+  onMessage(): void {}
+  onEnd(): void {}
+}
+
+/** Appends an upstream's failed status, with its details, to the sink. */
+export function writeEndStatus(route: Route, end: CallEnd): void {
+  route.writeStatus(end.code, end.message, lastOf(end.trailers, "grpc-status-details-bin"));
+}
+
+function lastOf(metadata: FlatMetadata, name: string): string | undefined {
+  for (let i = metadata.length - 2; i >= 0; i -= 2) if (metadata[i] === name) return metadata[i + 1];
+  return undefined;
+}
+
+function clientTimeout(value: string): number {
+  const ms = parseGrpcTimeout(value);
+  if (ms !== undefined) return ms;
+  const reason = `"${value.slice(0, 40)}" is no timeout; expected up to 8 digits and a unit of H, M, S, m, u or n`;
+  throw gatewayError(
+    "HEADER_INVALID",
+    { header: "grpc-timeout", reason },
+    { violations: [{ field: "grpc-timeout", description: reason }] },
+  );
+}

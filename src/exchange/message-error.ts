@@ -1,0 +1,11 @@
+import { GatewayError, gatewayError } from "../core/errors.ts";
+import { WireError } from "../transcode/wire-error.ts";
+import type { Route } from "./route.ts";
+
+/** What a writer threw at an upstream's message, as the failure of the request: 502, or INTERNAL where it is ours. */
+export function messageError(route: Route, thrown: unknown): GatewayError {
+  if (thrown instanceof WireError) {
+    return gatewayError("UPSTREAM_MESSAGE_INVALID", { upstream: route.upstream, reason: thrown.message });
+  }
+  return thrown instanceof GatewayError ? thrown : gatewayError("INTERNAL", {}, { cause: thrown });
+}

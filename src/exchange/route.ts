@@ -1,0 +1,39 @@
+import type { CallTarget } from "../call/call.ts";
+import type { RouteTable } from "../routing/table.ts";
+import type { Binder } from "../transcode/bind.ts";
+import type { JsonWriter } from "../transcode/json-write.ts";
+import type { StatusWriter } from "../transcode/status-json.ts";
+import type { HeaderPolicy } from "./headers.ts";
+
+/** One binding of one rpc, with everything that its requests need compiled at load. Immutable. */
+export interface Route {
+  /** `pkg.Service/Method` */
+  readonly rpc: string;
+  /** `/pkg.Service/Method`, as it goes on the wire. */
+  readonly rpcPath: string;
+  /** As declared: `GET`, or `*` for every method. */
+  readonly method: string;
+  /** The template as declared: `http.route` in logs and metrics. */
+  readonly template: string;
+  readonly upstream: string;
+  readonly target: CallTarget;
+  readonly kind: "unary" | "server_stream" | "client_stream" | "bidi_stream" | "http_body";
+  /** Whether the binding reads the request's body (`body` is not ""). */
+  readonly takesBody: boolean;
+  readonly bind: Binder;
+  /** The whole reply message, or the field that `response_body` names. */
+  readonly write: JsonWriter;
+  readonly writeStatus: StatusWriter;
+  readonly headers: HeaderPolicy;
+  readonly idempotent: boolean;
+  /** Unary: the whole call; a stream: its first message. */
+  readonly timeoutMs: number;
+  readonly streamTimeoutMs: number;
+  readonly streamIdleTimeoutMs: number;
+  readonly waitForReadyMs: number;
+}
+
+/** What requests are served by: built once by a load, never changed, replaced as a whole by a reload. */
+export interface Snapshot {
+  readonly table: RouteTable<Route>;
+}

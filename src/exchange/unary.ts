@@ -1,0 +1,50 @@
+import type { CallEnd, CallHandle, FlatMetadata } from "../call/call.ts";
+import { Code } from "../core/code.ts";
+import { gatewayError } from "../core/errors.ts";
+import { sink } from "../transcode/sink.ts";
+import { Exchange } from "./exchange.ts";
+import { messageError } from "./message-error.ts";
+import type { Route } from "./route.ts";
+
+/** One JSON request, one message, one JSON reply. */
+export class UnaryExchange extends Exchange {
+  private body: string | Buffer | null = null;
+  private writeFailure: unknown = null;
+
+  protected start(route: Route, message: Buffer, metadata: FlatMetadata, clientTimeoutMs: number): CallHandle {
+    const totalMs = Math.min(route.timeoutMs, clientTimeoutMs);
+    return this.startCall(route, message, metadata, { totalMs, firstMessageMs: Infinity, idleMs: Infinity });
+  }
+
+  onMessage(bytes: Uint8Array, start: number, end: number): void {
+    const route = this.route as Route; // a call was made
+    if (this.body !== null) {
+      this.writeFailure = gatewayError("UPSTREAM_PROTOCOL", {
+        upstream: route.upstream,
+        reason: "more than one message in answer to a unary call",
+      });
+      return;
+    }
+    sink.reset();
+    try {
+      route.write(bytes, start, end);
+      this.body = sink.take();
+    } catch (error) {
+      this.body = "";
+      this.writeFailure = messageError(route, error);
+    }
+  }
+
+  onEnd(end: CallEnd): void {
+    if (end.code !== Code.Ok || end.error !== null) return this.failCall(end);
+    if (this.writeFailure !== null) return this.fail(this.writeFailure);
+    const route = this.route as Route; // a call was made
+    if (this.body === null) {
+      return this.fail(
+        gatewayError("UPSTREAM_PROTOCOL", { upstream: route.upstream, reason: "status OK without a message" }),
+      );
+    }
+    const headers = route.headers.toReplyHeaders(this.initialMetadata, end.trailers);
+    this.replyWith(200, Code.Ok, headers, this.body);
+  }
+}

@@ -1,0 +1,46 @@
+import { Writable } from "node:stream";
+import pino from "pino";
+import pretty from "pino-pretty";
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface Log {
+  readonly logger: pino.Logger;
+  /** One finished line of JSON without its newline, beside pino's own: for lines that are built by hand. */
+  writeLine(line: string): void;
+  /** Whether `info` lines are written; who builds one asks first. */
+  readonly info: boolean;
+  /** Everything written so far is out when this returns. */
+  flush(): void;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  /** Human-readable lines with colour instead of JSON. */
+  readonly pretty: boolean;
+}
+
+// Never shown, wherever they stand in a logged object.
+const REDACT = ["authorization", "cookie", "password", "token", "*.authorization", "*.cookie", "*.password", "*.token"];
+
+/** Logs to stdout: JSON lines, or pretty ones. */
+export function createLog(options: LogOptions): Log {
+  const out = options.pretty ? pretty({ sync: true, colorize: true }) : pino.destination({ fd: 1, sync: true });
+  const logger = pino(
+    {
+      level: options.level,
+      redact: { paths: REDACT, censor: "[redacted]" },
+      base: null,
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    out,
+  );
+  return {
+    logger,
+    info: logger.isLevelEnabled("info"),
+    writeLine: (line) => void out.write(`${line}\n`),
+    flush: () => void (out instanceof Writable ? undefined : out.flushSync()),
+  };
+}

@@ -1,0 +1,107 @@
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+import { codeName } from "../core/code.ts";
+import type { RequestRecord } from "../exchange/observer.ts";
+
+// OpenTelemetry's advice for http.server.request.duration, in seconds.
+const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
+
+const KNOWN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]);
+
+/** What an upstream looks like now; read at each scrape. */
+export interface UpstreamGauges {
+  readonly name: string;
+  readonly endpoints: number;
+  readonly ready: number;
+  readonly waiting: number;
+}
+
+/** Every metric of the gateway, by name; the only place that knows prom-client. Names follow OpenTelemetry. */
+export interface Metrics {
+  requestStarted(): void;
+  requestEnded(record: RequestRecord): void;
+  /** Something worth counting happened to an upstream or its discovery, such as `ejected` or `bad_value`. */
+  upstreamEvent(upstream: string, event: string): void;
+  reloaded(ok: boolean): void;
+  /** The exposition format of Prometheus. */
+  expose(): Promise<{ contentType: string; text: string }>;
+}
+
+export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const active = new Gauge({
+    name: "http_server_active_requests",
+    help: "Requests being served.",
+    registers: [registry],
+  });
+  const duration = new Histogram({
+    name: "http_server_request_duration_seconds",
+    help: "Time from the request's headers to the end of its reply.",
+    labelNames: ["http_request_method", "http_route", "http_response_status_code", "rpc_method", "rpc_response_status_code"],
+    buckets: DURATION_BUCKETS,
+    registers: [registry],
+  });
+  const events = new Counter({
+    name: "sluice_upstream_events_total",
+    help: "What happened to upstreams and their discovery.",
+    labelNames: ["upstream", "event"],
+    registers: [registry],
+  });
+  const reloads = new Counter({
+    name: "sluice_config_reloads_total",
+    help: "Reloads of the configuration.",
+    labelNames: ["result"],
+    registers: [registry],
+  });
+  const lastReloadOk = new Gauge({
+    name: "sluice_config_last_reload_successful",
+    help: "1 where the last load or reload of the configuration succeeded.",
+    registers: [registry],
+  });
+  lastReloadOk.set(1);
+  upstreamGauge(registry, "endpoints", "Instances that discovery tells.", upstreams, (upstream) => upstream.endpoints);
+  upstreamGauge(registry, "ready_endpoints", "Instances that take calls now.", upstreams, (upstream) => upstream.ready);
+  upstreamGauge(registry, "waiting_calls", "Calls that wait for a ready instance.", upstreams, (u) => u.waiting);
+
+  return {
+    requestStarted: () => active.inc(),
+    requestEnded(record) {
+      active.dec();
+      duration.observe(
+        {
+          http_request_method: KNOWN_METHODS.has(record.method) ? record.method : "_OTHER",
+          http_route: record.template,
+          http_response_status_code: record.status,
+          rpc_method: record.rpc,
+          rpc_response_status_code: codeName(record.grpcCode),
+        },
+        (record.endMs - record.startMs) / 1000,
+      );
+    },
+    upstreamEvent: (upstream, event) => events.inc({ upstream, event }),
+    reloaded(ok) {
+      reloads.inc({ result: ok ? "ok" : "failed" });
+      lastReloadOk.set(ok ? 1 : 0);
+    },
+    expose: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
+  };
+}
+
+function upstreamGauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  upstreams: () => readonly UpstreamGauges[],
+  value: (upstream: UpstreamGauges) => number,
+): void {
+  new Gauge({
+    name: `sluice_upstream_${name}`,
+    help,
+    labelNames: ["upstream"],
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const upstream of upstreams()) this.set({ upstream: upstream.name }, value(upstream));
+    },
+  });
+}
