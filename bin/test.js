@@ -22,7 +22,7 @@ if (isRightNode) {
     "--test-reporter-destination=stderr",
     ...options,
     // Without the glob the helpers in test/support would run as tests.
-    ...(files.length === 0 ? ["test"] : files).map(toGlob),
+    ...(files.length === 0 ? ["test/**/*.test.ts"] : files.map(toGlob)),
   ]);
 } else {
   become(findNode(), [fileURLToPath(import.meta.url), ...args]);

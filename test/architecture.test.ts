@@ -93,7 +93,8 @@ const rules: readonly Rule[] = [
   },
 ];
 
-const ANY = /(?::|<|\bas|,|\||=>)\s*any\b/;
+// As a type; `any` is a fair name for a value of google.protobuf.Any.
+const ANY = /(?::|<|\bas|\||=>)\s*any\b|\bany\s*(?:[>|]|\[\])/;
 
 interface Import {
   readonly target: string;
