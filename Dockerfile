@@ -35,3 +35,14 @@ COPY protos ./protos
 USER 1000
 EXPOSE 50051
 ENTRYPOINT ["node", "demo/instance.ts"]
+
+# The etcd of docker-compose.yml, from Debian's packages.
+FROM debian:bookworm-slim AS etcd
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends etcd-server etcd-client \
+  && rm -rf /var/lib/apt/lists/* \
+  && install -d -o 1000 -g 1000 /data
+ENV ETCDCTL_API=3
+USER 1000
+EXPOSE 2379
+ENTRYPOINT ["etcd", "--data-dir=/data"]
