@@ -1,0 +1,74 @@
+import { isUtf8 } from "node:buffer";
+import { MAX_VALUE_LENGTH } from "./decode.ts";
+import type { EtcdList } from "./list.ts";
+import type { KeyValue, WatchEvent } from "./rpc.ts";
+
+/** A key of etcd. The object stays the same for as long as the key is not written. */
+export interface EtcdEntry {
+  readonly key: string;
+  /** Cut where it is too long for the decoder anyway. */
+  readonly value: string;
+  readonly modRevision: bigint;
+}
+
+/** What a prefix holds, kept current by lists and events. */
+export class PrefixState {
+  #entries = new Map<string, EtcdEntry>();
+  #revision = 0n;
+
+  get entries(): ReadonlyMap<string, EtcdEntry> {
+    return this.#entries;
+  }
+
+  /** Of the last list or event; 0 before the first list. */
+  get revision(): bigint {
+    return this.#revision;
+  }
+
+  /** Takes the list as the truth; whether anything differs from before. */
+  applyList(list: EtcdList): boolean {
+    const before = this.#entries;
+    let changed = this.#revision === 0n;
+    this.#entries = new Map();
+    for (const kv of list.kvs) {
+      const entry = toEntry(kv);
+      const known = before.get(entry.key);
+      // The value counts, too: after a loss of data the same revision may hold something else.
+      const isKnown = known !== undefined && known.modRevision === entry.modRevision && known.value === entry.value;
+      if (!isKnown) changed = true;
+      this.#entries.set(entry.key, isKnown ? known : entry);
+    }
+    this.#revision = list.revision;
+    return changed || before.size !== this.#entries.size;
+  }
+
+  /** Applies events in order; how many were news. Those that the last list has shown already are none. */
+  applyEvents(events: readonly WatchEvent[]): number {
+    const from = this.#revision;
+    let applied = 0;
+    for (const { type, kv } of events) {
+      const revision = BigInt(kv.mod_revision);
+      if (revision <= from) continue;
+      if (type === "PUT") this.#entries.set(keyText(kv.key), toEntry(kv));
+      else this.#entries.delete(keyText(kv.key));
+      // Not the header's revision: in a batch for a watch that lags it is ahead of the batch's last event.
+      if (revision > this.#revision) this.#revision = revision;
+      applied += 1;
+    }
+    return applied;
+  }
+}
+
+function toEntry(kv: KeyValue): EtcdEntry {
+  return {
+    key: keyText(kv.key),
+    // UTF-8 has at most 4 bytes for a character: what is cut here is longer than the decoder takes.
+    value: kv.value.toString("utf8", 0, Math.min(kv.value.length, 4 * MAX_VALUE_LENGTH + 4)),
+    modRevision: BigInt(kv.mod_revision),
+  };
+}
+
+/** Two keys that are no UTF-8 must not become one by replacement characters. */
+function keyText(key: Buffer): string {
+  return key.toString(isUtf8(key) ? "utf8" : "latin1");
+}

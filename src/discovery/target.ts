@@ -1,0 +1,96 @@
+import { parseAddress, quote } from "./address.ts";
+
+/** Where an upstream's endpoints come from, as `upstreams.<name>.target` says it. */
+export type Target =
+  | { readonly kind: "pass"; readonly addresses: readonly TargetAddress[] }
+  | {
+      readonly kind: "etcd";
+      /** `host:port` each; empty where the target leaves them to the configuration. */
+      readonly hosts: readonly string[];
+      /** Without the slash at its end. */
+      readonly service: string;
+      /** Connections per endpoint, at least 1. */
+      readonly connections: number;
+    };
+
+export interface TargetAddress {
+  /** `host:port`, unique within the target. */
+  readonly address: string;
+  /** Connections to it, at least 1. */
+  readonly connections: number;
+}
+
+const EXPECTED = "expected pass:///host:port#N,… or etcd:///service#N";
+const MAX_CONNECTIONS = 1000;
+const ETCD_PORT = 2379;
+
+/**
+ * Reads a target, as in gRPC naming:
+ *
+ *     target  = "pass:///" addresses | addresses | "etcd://" [host *("," host)] "/" service ["#" N]
+ *     addresses = address ["#" N] *("," address ["#" N])
+ *     address = [host] ":" port               an empty host is localhost, IPv6 stands in brackets
+ *     host    = name [":" port]               port 2379 where there is none
+ *
+ * N is the number of connections to each address; left out or below 1 it is 1. An address named twice counts once,
+ * with the sum of its connections. Throws an Error whose message names the text and what was expected.
+ */
+export function parseTarget(text: string): Target {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
+  if (scheme === "dns" || scheme === "discov" || text.startsWith("dns:")) {
+    throw new Error(`target ${quote(text)}: ${scheme ?? "dns"} is not supported yet; ${EXPECTED}`);
+  }
+  if (scheme === undefined) return parsePass(text, text);
+  const afterScheme = text.slice(scheme.length + "://".length);
+  if (scheme === "pass") {
+    if (afterScheme.startsWith("/")) return parsePass(text, afterScheme.slice(1));
+    throw new Error(`target ${quote(text)}: a slash is missing after pass://; ${EXPECTED}`);
+  }
+  if (scheme === "etcd") return parseEtcd(text, afterScheme);
+  throw new Error(`target ${quote(text)}: the scheme ${scheme} is unknown; ${EXPECTED}`);
+}
+
+function parsePass(target: string, list: string): Target {
+  const connectionsOf = new Map<string, number>();
+  for (const item of list.split(",")) {
+    const { rest, connections } = splitConnections(target, item.trim());
+    const parsed = parseAddress(rest.startsWith(":") ? `localhost${rest}` : rest);
+    if (!parsed.ok) throw new Error(`target ${quote(target)}: ${parsed.reason}`);
+    connectionsOf.set(parsed.address, (connectionsOf.get(parsed.address) ?? 0) + connections);
+  }
+  return { kind: "pass", addresses: [...connectionsOf].map(([address, connections]) => ({ address, connections })) };
+}
+
+function parseEtcd(target: string, text: string): Target {
+  const slash = text.indexOf("/");
+  if (slash < 0) throw new Error(`target ${quote(target)}: the service is missing; expected etcd://hosts/service`);
+  const authority = text.slice(0, slash);
+  const hosts = authority === "" ? [] : authority.split(",").map((host) => parseEtcdHost(target, host));
+  const { rest, connections } = splitConnections(target, text.slice(slash + 1));
+  const service = rest.replace(/\/+$/, "");
+  // A blank or a control character is a slip of the hand in a key, never meant.
+  if (service === "" || /[\s\p{Cc}]/u.test(service)) {
+    throw new Error(`target ${quote(target)}: the service is ${quote(service)}; expected a name such as library`);
+  }
+  return { kind: "etcd", hosts, service, connections };
+}
+
+function parseEtcdHost(target: string, host: string): string {
+  const hasPort = /:[0-9]*$/.test(host) && !host.endsWith("]");
+  const parsed = parseAddress(hasPort ? host : `${host}:${ETCD_PORT}`);
+  if (!parsed.ok) throw new Error(`target ${quote(target)}: ${parsed.reason}`);
+  return parsed.address;
+}
+
+function splitConnections(target: string, text: string): { rest: string; connections: number } {
+  const hash = text.indexOf("#");
+  if (hash < 0) return { rest: text, connections: 1 };
+  const digits = text.slice(hash + 1);
+  if (!/^-?[0-9]*$/.test(digits) || Number(digits) > MAX_CONNECTIONS) {
+    throw new Error(
+      `target ${quote(target)}: ${quote(digits)} connections; expected a whole number up to ${MAX_CONNECTIONS} after "#"`,
+    );
+  }
+  const count = Number(digits);
+  return { rest: text.slice(0, hash), connections: count >= 1 ? count : 1 };
+}
