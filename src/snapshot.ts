@@ -135,7 +135,10 @@ class RouteResolver {
       // config/ has checked that the name exists.
       const named = upstreams.find((upstream) => upstream.name === route.upstream);
       if (named !== undefined && !has.includes(named)) {
-        this.report(route.position, `upstream "${named.name}" has no rpc "${route.rpc}"${this.suggest(route.rpc, [named])}`);
+        this.report(
+          route.position,
+          `upstream "${named.name}" has no rpc "${route.rpc}"${this.suggest(route.rpc, [named])}`,
+        );
       }
       return named;
     }
@@ -150,7 +153,10 @@ class RouteResolver {
   }
 
   private suggest(rpc: string, upstreams: readonly UpstreamConfig[]): string {
-    return didYouMean(rpc, upstreams.flatMap((upstream) => [...(this.schemas.get(upstream.name)?.methods.keys() ?? [])]));
+    return didYouMean(
+      rpc,
+      upstreams.flatMap((upstream) => [...(this.schemas.get(upstream.name)?.methods.keys() ?? [])]),
+    );
   }
 
   private add(found: {
@@ -192,7 +198,9 @@ class RouteResolver {
   }
 
   private report(place: Position | string, message: string): void {
-    this.problems.push(typeof place === "string" ? problemAt(place, message, "error") : at(this.config, place, message));
+    this.problems.push(
+      typeof place === "string" ? problemAt(place, message, "error") : at(this.config, place, message),
+    );
   }
 
   private text(position: Position): string {
@@ -231,9 +239,7 @@ class RouteCompiler {
       takesBody: rule.body !== "",
       bind: isServed(route.kind) ? compileBinder(binding, readers, policy.json) : () => Buffer.alloc(0),
       write:
-        responseField === undefined
-          ? writers.message(rpc.desc.output)
-          : writers.field(rpc.desc.output, responseField),
+        responseField === undefined ? writers.message(rpc.desc.output) : writers.field(rpc.desc.output, responseField),
       writeStatus: this.writeStatus,
       headers: compileHeaderPolicy(policy.headers.request, policy.headers.response),
       idempotent: isIdempotent({ route: route.idempotent, level: rpc.idempotency, httpMethod: rule.method }),
@@ -314,4 +320,3 @@ function problemAt(place: string, message: string, severity: Problem["severity"]
     ? { file: place, line: 0, column: 0, message, severity }
     : { file: parts[1] ?? "", line: Number(parts[2]), column: Number(parts[3]), message, severity };
 }
-

@@ -1,0 +1,200 @@
+import type { UpstreamReadiness } from "./admin/server.ts";
+import type { CallTarget } from "./call/call.ts";
+import type { UpstreamConfig } from "./config/config.ts";
+import type { Clock } from "./core/clock.ts";
+import type { Random } from "./core/random.ts";
+import { createEtcdCluster, type EtcdCluster } from "./discovery/etcd/cluster.ts";
+import { createEtcdResolver } from "./discovery/etcd/resolver.ts";
+import { createStaticResolver } from "./discovery/static.ts";
+import type { Log } from "./telemetry/log.ts";
+import type { Metrics, UpstreamGauges } from "./telemetry/metrics.ts";
+import { observeDiscovery, observeUpstream } from "./telemetry/subscribe.ts";
+import { grpcJsConnection } from "./upstream/connection/grpc-js.ts";
+import type { Resolver } from "./upstream/resolver.ts";
+import { createUpstream, type Upstream } from "./upstream/upstream.ts";
+
+interface PoolOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+interface Entry {
+  readonly name: string;
+  readonly upstream: Upstream;
+  readonly clusterKey: string;
+  /** Has been ready at least once: an outage later is not a reason to take the gateway out of service. */
+  wasReady: boolean;
+}
+
+/** The running upstreams, carried over from snapshot to snapshot where their configuration did not change. */
+export class UpstreamPool {
+  private readonly options: PoolOptions;
+  /** Keyed by everything in the configuration that the upstream was made from. */
+  private readonly entries = new Map<string, Entry>();
+  private readonly clusters = new Map<string, EtcdCluster>();
+  private current: readonly string[] = [];
+
+  constructor(options: PoolOptions) {
+    this.options = options;
+  }
+
+  /** The upstreams of a configuration by name: those that run already, and new ones, which begin to connect now. */
+  take(configs: readonly UpstreamConfig[]): ReadonlyMap<string, CallTarget> {
+    const targets = new Map<string, CallTarget>();
+    const keys: string[] = [];
+    for (const config of configs) {
+      const key = keyOf(config);
+      keys.push(key);
+      let entry = this.entries.get(key);
+      if (entry === undefined) {
+        entry = this.open(config);
+        this.entries.set(key, entry);
+      }
+      targets.set(config.name, entry.upstream);
+    }
+    this.current = keys;
+    return targets;
+  }
+
+  /** Ends, after `afterMs`, whatever the last `take` did not ask for: calls of older snapshots have that long. */
+  release(afterMs: number): void {
+    for (const key of this.entries.keys()) {
+      if (this.current.includes(key)) continue;
+      this.options.clock.after(afterMs, () => {
+        const entry = this.entries.get(key);
+        // A later reload may have asked for it again.
+        if (entry === undefined || this.current.includes(key)) return;
+        this.entries.delete(key);
+        entry.upstream.destroy();
+        this.closeUnusedClusters();
+      });
+    }
+  }
+
+  destroy(): void {
+    for (const { upstream } of this.entries.values()) upstream.destroy();
+    this.entries.clear();
+    this.closeUnusedClusters();
+  }
+
+  gauges(): UpstreamGauges[] {
+    return this.inForce().map(({ name, upstream }) => {
+      const { endpoints, ready, waiting } = upstream.status();
+      return { name, endpoints, ready, waiting };
+    });
+  }
+
+  /**
+   * Ready once every upstream was ready at least once, and for as long as any is. One upstream that fails later does
+   * not take the gateway out of service for the others: its requests get 503, and it is named here.
+   */
+  readiness(): { ready: boolean; upstreams: UpstreamReadiness[] } {
+    const entries = this.inForce();
+    const upstreams = entries.map((entry): UpstreamReadiness => {
+      const { endpoints, ready, discovery } = entry.upstream.status();
+      entry.wasReady ||= ready > 0;
+      return {
+        name: entry.name,
+        ready: ready > 0,
+        endpoints,
+        readyEndpoints: ready,
+        missing: ready > 0 ? "" : endpoints > 0 ? "no instance accepts calls" : missingEndpoints(discovery),
+      };
+    });
+    const all = entries.every((entry) => entry.wasReady);
+    return { ready: all && upstreams.some((upstream) => upstream.ready), upstreams };
+  }
+
+  private inForce(): Entry[] {
+    return this.current.flatMap((key) => this.entries.get(key) ?? []);
+  }
+
+  private open(config: UpstreamConfig): Entry {
+    const { clock, random, log, metrics } = this.options;
+    const onEvent = observeUpstream(config.name, log, metrics);
+    const upstream = createUpstream({
+      name: config.name,
+      resolver: this.resolverOf(config),
+      connect: grpcJsConnection,
+      connectTimeoutMs: config.connectTimeoutMs,
+      maxMessageBytes: config.maxMessageBytes,
+      policy: config.loadBalancing.policy,
+      queue: config.policy.waitForReady.queue,
+      clock,
+      random,
+      onEvent,
+    });
+    return { name: config.name, upstream, clusterKey: clusterKeyOf(config), wasReady: false };
+  }
+
+  private resolverOf(config: UpstreamConfig): Resolver {
+    const { clock, random, log, metrics } = this.options;
+    const { target } = config;
+    switch (target.kind) {
+      case "pass":
+        return createStaticResolver(target);
+      case "etcd": {
+        const onEvent = observeDiscovery(config.name, log, metrics);
+        return createEtcdResolver({
+          cluster: this.clusterOf(config),
+          service: target.service,
+          prefix: config.etcd.prefix,
+          connections: target.connections,
+          onEvent,
+        });
+      }
+      default:
+        return target satisfies never;
+    }
+  }
+
+  /** One client, and so one watch stream, per etcd cluster. */
+  private clusterOf(config: UpstreamConfig): EtcdCluster {
+    const key = clusterKeyOf(config);
+    let cluster = this.clusters.get(key);
+    if (cluster === undefined) {
+      const { clock, random } = this.options;
+      cluster = createEtcdCluster({ endpoints: etcdEndpoints(config), clock, random });
+      this.clusters.set(key, cluster);
+    }
+    return cluster;
+  }
+
+  private closeUnusedClusters(): void {
+    const used = new Set([...this.entries.values()].map((entry) => entry.clusterKey));
+    for (const [key, cluster] of this.clusters) {
+      if (used.has(key)) continue;
+      cluster.close();
+      this.clusters.delete(key);
+    }
+  }
+}
+
+function keyOf(config: UpstreamConfig): string {
+  const { name, target, loadBalancing, connectTimeoutMs, maxMessageBytes, etcd, policy } = config;
+  return JSON.stringify([
+    name,
+    target,
+    loadBalancing,
+    connectTimeoutMs,
+    maxMessageBytes,
+    etcd,
+    policy.waitForReady.queue,
+  ]);
+}
+
+function etcdEndpoints(config: UpstreamConfig): readonly string[] {
+  const { target, etcd } = config;
+  return target.kind === "etcd" && target.hosts.length > 0 ? target.hosts : etcd.endpoints;
+}
+
+function clusterKeyOf(config: UpstreamConfig): string {
+  return config.target.kind === "etcd" ? JSON.stringify(etcdEndpoints(config)) : "";
+}
+
+function missingEndpoints(discovery: string): string {
+  if (discovery === "ok") return "discovery tells no instance";
+  return discovery === "waiting" ? "discovery has not answered yet" : `discovery: ${discovery}`;
+}
