@@ -1,4 +1,5 @@
 import type { AttemptListener, AttemptRequest, CallHandle } from "../../call/call.ts";
+import type { Clock } from "../../core/clock.ts";
 
 /**
  * One HTTP/2 connection to one address, re-made by itself after it broke (backoff up to 2 s) until `close`.
@@ -30,6 +31,8 @@ export interface ConnectionOptions {
   readonly connectTimeoutMs: number;
   /** Largest message taken from the upstream, bytes. */
   readonly maxMessageBytes: number;
+  /** What deadlines, backoff and timeouts are measured on; the system's by default. */
+  readonly clock?: Clock;
 }
 
 export interface ConnectionEvents {

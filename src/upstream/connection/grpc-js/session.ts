@@ -1,0 +1,178 @@
+import type { Socket } from "node:net";
+import {
+  Channel,
+  ChannelCredentials,
+  connectivityState,
+  credentials,
+  Metadata,
+  type ChannelInterface,
+  type ChannelOptions,
+} from "@grpc/grpc-js";
+import type { ConnectionOptions } from "../connection.ts";
+
+export interface SessionListener {
+  /** The peer's SETTINGS are here: calls may start. */
+  onReady(): void;
+  /** It was lost, takes no more calls (GOAWAY), or could not be made; told once. */
+  onGone(reason: string): void;
+  /** Its last socket is closed. */
+  onClosed(): void;
+}
+
+/**
+ * One grpc-js channel that lives exactly as long as one connection: whoever wants another makes another session. So
+ * backoff and connect timeout are ours, and an old connection ends its calls while a new one takes its place.
+ */
+export class Session {
+  readonly channel: ChannelInterface;
+  private readonly listener: SessionListener;
+  private readonly sockets = new Set<Socket>();
+  private wasReady = false;
+  private isGone = false;
+
+  constructor(address: string, options: ConnectionOptions, listener: SessionListener) {
+    this.listener = listener;
+    // `dns:` also takes plain addresses, v6 in brackets, without asking anyone.
+    this.channel = new Channel(`dns:${address}`, new SocketKeeper(this), channelOptions(options));
+    this.channel.getConnectivityState(true);
+    this.watch();
+  }
+
+  /** Whether it has a socket that still lives. */
+  get isOpen(): boolean {
+    for (const socket of this.sockets) if (!socket.destroyed) return true;
+    return false;
+  }
+
+  /** Takes no more calls; the socket closes when those in flight have ended. */
+  close(): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    this.channel.close();
+    // A connection that is still being made is not grpc-js's any more after `close`, but nobody else would end it: a
+    // peer that accepts TCP and stays mute would keep the socket for ever (grpc-node #2785).
+    if (!this.wasReady) this.destroySockets();
+  }
+
+  /** Ends the connection and every call on it now. */
+  destroy(): void {
+    this.close();
+    this.destroySockets();
+  }
+
+  /** A socket that grpc-js has connected; false where it comes too late. */
+  addSocket(socket: Socket): boolean {
+    if (this.isGone) {
+      socket.destroy();
+      return false;
+    }
+    this.sockets.add(socket);
+    socket.once("close", () => {
+      this.sockets.delete(socket);
+      if (this.sockets.size === 0) this.listener.onClosed();
+    });
+    return true;
+  }
+
+  private destroySockets(): void {
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  private watch(): void {
+    if (this.isGone) return;
+    const state = this.channel.getConnectivityState(false);
+    if (state === connectivityState.READY) {
+      if (!this.wasReady) {
+        this.wasReady = true;
+        this.listener.onReady();
+        if (this.isGone) return;
+      }
+    } else if (this.wasReady) {
+      this.end("connection lost");
+      return;
+    } else if (state === connectivityState.TRANSIENT_FAILURE) {
+      this.explainFailure();
+      return;
+    }
+    this.channel.watchConnectivityState(state, Infinity, () => this.watch());
+  }
+
+  // A channel tells its state but not the reason of it; a call does, and on a channel that has failed it ends before
+  // anything reaches the wire.
+  private explainFailure(): void {
+    const call = this.channel.createCall("/", Infinity, null, null, null);
+    call.start(new Metadata(), {
+      onReceiveMetadata() {},
+      onReceiveMessage() {},
+      onReceiveStatus: (status) => {
+        const reason = /Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?\. Resolution note/s.exec(
+          status.details,
+        )?.[1];
+        this.end(reason ?? status.details);
+      },
+    });
+  }
+
+  private end(reason: string): void {
+    if (this.isGone) return;
+    this.close();
+    this.listener.onGone(reason);
+  }
+}
+
+function channelOptions(options: ConnectionOptions): ChannelOptions {
+  return {
+    "grpc.primary_user_agent": "sluice",
+    "grpc.max_receive_message_length": options.maxMessageBytes,
+    "grpc.max_send_message_length": -1,
+    // Each channel has its own connection; through the global pool, channels to one address would share theirs.
+    "grpc.use_local_subchannel_pool": 1,
+    // Attempts are made by call/, so grpc-js need not keep messages for a retry, which would also report them as written
+    // before they are.
+    "grpc.enable_retries": 0,
+    "grpc.per_rpc_retry_buffer_size": 0,
+    "grpc.service_config_disable_resolution": 1,
+    // http_proxy in the environment is not meant for instances.
+    "grpc.enable_http_proxy": 0,
+    "grpc.enable_channelz": 0,
+    // The most that a timer takes: an idle connection is kept.
+    "grpc.client_idle_timeout_ms": 2 ** 31 - 1,
+  };
+}
+
+/**
+ * Plaintext credentials that show the sockets to their session. This is the one place that leans on a method which
+ * grpc-js types but calls internal: it gives no other hold on a socket whose HTTP/2 handshake does not end.
+ */
+class SocketKeeper extends ChannelCredentials {
+  private readonly session: Session;
+  private readonly inner = credentials.createInsecure();
+
+  constructor(session: Session) {
+    super();
+    this.session = session;
+  }
+
+  override _isSecure(): boolean {
+    return this.inner._isSecure();
+  }
+
+  override _equals(other: ChannelCredentials): boolean {
+    return other === this;
+  }
+
+  override _createSecureConnector(
+    ...args: Parameters<ChannelCredentials["_createSecureConnector"]>
+  ): ReturnType<ChannelCredentials["_createSecureConnector"]> {
+    const connector = this.inner._createSecureConnector(...args);
+    return {
+      connect: (socket) => {
+        if (!this.session.addSocket(socket)) return Promise.reject(new Error("given up"));
+        return connector.connect(socket);
+      },
+      waitForReady: () => connector.waitForReady(),
+      getCallCredentials: () => connector.getCallCredentials(),
+      destroy: () => connector.destroy(),
+    };
+  }
+}

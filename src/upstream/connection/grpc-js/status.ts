@@ -1,0 +1,104 @@
+import type { StatusObject } from "@grpc/grpc-js";
+import type { AttemptEnd } from "../../../call/call.ts";
+import { Code, toCode } from "../../../core/code.ts";
+import { gatewayError } from "../../../core/errors.ts";
+import type { ConnectionOptions } from "../connection.ts";
+import { fromGrpcMetadata } from "./metadata.ts";
+
+/** What was seen of an attempt, to judge its status by. */
+export interface AttemptFacts {
+  /** Initial metadata came, so this is no trailers-only reply. */
+  readonly hasHeaders: boolean;
+  /** The initial metadata's content-type was not gRPC's: an HTML page of some proxy, perhaps. */
+  readonly isForeign: boolean;
+  /** The connection's socket is gone. */
+  readonly isLost: boolean;
+}
+
+// grpc-js gives statuses of its own making the same shape as those that it received, without a mark. Two facts tell
+// them apart. What grpc-js makes up never has metadata, while a trailers-only reply always has some (content-type is a
+// must there): so before initial metadata the question is settled, and with it what surely was not processed. After
+// initial metadata an upstream's own status may have empty trailers too, and only a text of grpc-js's own (1.14) is
+// taken for its work. An upstream that passes on the very text of its own grpc-js client, in a stream that has begun,
+// is answered 502 instead of 500; nothing is repeated for it.
+const RESET = /^Received RST_STREAM with code (\d+)/;
+const TOO_LARGE = /^Received message (?:larger than max|that decompresses to a size larger than)/;
+const NO_STATUS = "Received HTTP status code 200";
+
+/** The end of an attempt, from the status that grpc-js gives. */
+export function toAttemptEnd(status: StatusObject, facts: AttemptFacts, options: ConnectionOptions): AttemptEnd {
+  const trailers = fromGrpcMetadata(status.metadata);
+  const { details } = status;
+  const mayBeReceived = trailers.length > 0 || facts.hasHeaders;
+  if (facts.isForeign && !isHttpStatus(details)) return protocolError("content-type is not gRPC's", status, options);
+  if (details === NO_STATUS) return protocolError("the reply has no grpc-status", status, options);
+  if (mayBeReceived && (trailers.length > 0 || !isOwnText(status, facts))) {
+    return { code: toCode(status.code), message: details, trailers, error: null, outcome: "answered" };
+  }
+  return madeUp(status, facts, options);
+}
+
+/** An attempt that never reached an instance, such as one that found its connection gone. */
+export function notProcessed(options: ConnectionOptions, cause: unknown): AttemptEnd {
+  const error = gatewayError("UPSTREAM_CONNECTION_LOST", { upstream: options.upstream }, { cause });
+  return { code: Code.Unavailable, message: "", trailers: [], error, outcome: "not_processed" };
+}
+
+function isHttpStatus(details: string): boolean {
+  return details !== NO_STATUS && /^Received HTTP status code \d+$/.test(details);
+}
+
+function isOwnText(status: StatusObject, facts: AttemptFacts): boolean {
+  const { code, details } = status;
+  switch (code) {
+    case Code.Unavailable:
+      return facts.isLost && (details === "Connection dropped" || /E(CONNRESET|TIMEDOUT|PIPE)|^Write /.test(details));
+    case Code.Internal:
+      return RESET.test(details) || /^Write error: |^Failed to decompress /.test(details);
+    case Code.ResourceExhausted:
+      return TOO_LARGE.test(details) || details === "Bandwidth exhausted or memory limit exceeded";
+    default:
+      // A message that says it is compressed and is not ends without any code.
+      return typeof code !== "number";
+  }
+}
+
+function madeUp(status: StatusObject, facts: AttemptFacts, options: ConnectionOptions): AttemptEnd {
+  const { code, details } = status;
+  if (!facts.hasHeaders && isBeforeProcessing(details)) return notProcessed(options, status);
+  if (TOO_LARGE.test(details)) {
+    const params = { upstream: options.upstream, limit: options.maxMessageBytes };
+    return failed(gatewayError("UPSTREAM_MESSAGE_TOO_LARGE", params, { cause: status }));
+  }
+  if (code === Code.Unavailable) {
+    return failed(gatewayError("UPSTREAM_CONNECTION_LOST", { upstream: options.upstream }, { cause: status }));
+  }
+  // RST_STREAM with a code that gRPC maps to a status (gRPC over HTTP/2, "Errors"), and pages of HTTP servers: the
+  // peer's own word, so no error of ours.
+  if (isHttpStatus(details) || code === Code.Cancelled || code === Code.ResourceExhausted) {
+    return { code: toCode(code), message: details, trailers: [], error: null, outcome: "unknown" };
+  }
+  const reset = RESET.exec(details)?.[1];
+  if (reset === "0") return protocolError("the reply ended without a status", status, options);
+  if (reset !== undefined) return protocolError(`the stream was reset with HTTP/2 code ${reset}`, status, options);
+  return protocolError("a message that cannot be read", status, options);
+}
+
+// A stream that HTTP/2 promises was not processed (RFC 9113 section 8.7), or that never left this process.
+function isBeforeProcessing(details: string): boolean {
+  return (
+    details === "Stream refused by server" ||
+    details === "Channel closed before call started" ||
+    details.startsWith("Failed to start HTTP/2 stream") ||
+    details.startsWith("No connection established") ||
+    details.startsWith("Name resolution failed")
+  );
+}
+
+function protocolError(reason: string, status: StatusObject, options: ConnectionOptions): AttemptEnd {
+  return failed(gatewayError("UPSTREAM_PROTOCOL", { upstream: options.upstream, reason }, { cause: status }));
+}
+
+function failed(error: NonNullable<AttemptEnd["error"]>): AttemptEnd {
+  return { code: error.grpc, message: "", trailers: [], error, outcome: "unknown" };
+}

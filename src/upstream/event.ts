@@ -1,0 +1,21 @@
+import type { ConnectionState } from "./connection/connection.ts";
+
+/** What an upstream tells about itself, for logs and metrics. `endpoint` is an address: never for clients. */
+export type UpstreamEvent = { readonly upstream: string } & (
+  | { readonly type: "endpoint_added" | "endpoint_removed"; readonly endpoint: string }
+  /** After the added and removed of one list. */
+  | { readonly type: "list_updated"; readonly endpoints: number; readonly added: number; readonly removed: number }
+  | {
+      readonly type: "connection_state";
+      readonly endpoint: string;
+      /** Which connection of the endpoint, from 0. */
+      readonly index: number;
+      readonly state: ConnectionState;
+      /** Set where a connection was lost or not made. */
+      readonly reason: string | undefined;
+    }
+  | { readonly type: "endpoint_ejected"; readonly endpoint: string; readonly forMs: number }
+  | { readonly type: "endpoint_readmitted"; readonly endpoint: string }
+  | { readonly type: "discovery_trouble"; readonly reason: string }
+  | { readonly type: "discovery_recovered" }
+);

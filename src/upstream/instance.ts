@@ -1,0 +1,181 @@
+import type { AttemptEnd, AttemptListener, AttemptRequest, CallHandle, FlatMetadata, Pick } from "../call/call.ts";
+import type { Clock } from "../core/clock.ts";
+import { Code } from "../core/code.ts";
+import type { Candidate } from "./balancer/balancer.ts";
+import type { Connection, ConnectionFactory, ConnectionOptions, ConnectionState } from "./connection/connection.ts";
+import { Outlier } from "./outlier.ts";
+import type { Endpoint } from "./resolver.ts";
+
+/** What an instance tells the upstream that it belongs to. */
+export interface InstanceListener {
+  onConnectionState(member: Member, state: ConnectionState, reason: string | undefined): void;
+  /** Whether one more instance may be passed over. */
+  mayEject(instance: Instance): boolean;
+  onEjected(instance: Instance, forMs: number): void;
+  onReadmitted(instance: Instance): void;
+  /** A connection that was closed has ended its last attempt. */
+  onDrained(member: Member): void;
+}
+
+export interface InstanceOptions {
+  readonly connect: ConnectionFactory;
+  readonly connection: ConnectionOptions;
+  readonly clock: Clock;
+}
+
+/** One endpoint of the list with its connections and its health. */
+export class Instance {
+  readonly address: string;
+  readonly members: Member[] = [];
+  readonly outlier: Outlier;
+  weight: number;
+  private readonly options: InstanceOptions;
+  private readonly listener: InstanceListener;
+
+  constructor(endpoint: Endpoint, options: InstanceOptions, listener: InstanceListener) {
+    this.address = endpoint.address;
+    this.weight = endpoint.weight;
+    this.options = options;
+    this.listener = listener;
+    this.outlier = new Outlier(options.clock, {
+      mayEject: () => listener.mayEject(this),
+      onEjected: (forMs) => listener.onEjected(this, forMs),
+      onReadmitted: () => listener.onReadmitted(this),
+    });
+  }
+
+  get isReady(): boolean {
+    return this.members.some((member) => member.isReady);
+  }
+
+  /** Takes over what the list says now; the connections that are too many are given back, closed. */
+  update(endpoint: Endpoint): Member[] {
+    this.weight = endpoint.weight;
+    const surplus = this.members.splice(endpoint.connections);
+    for (const member of surplus) member.connection.close();
+    while (this.members.length < endpoint.connections) {
+      this.members.push(new Member(this, this.members.length, this.options, this.listener));
+    }
+    // Discovery names the address (anew): the instance may just have come back.
+    for (const member of this.members) member.connection.connect();
+    return surplus;
+  }
+
+  close(): Member[] {
+    this.outlier.close();
+    const closed = this.members.splice(0);
+    for (const member of closed) member.connection.close();
+    return closed;
+  }
+}
+
+/** One connection of an instance: what a balancer chooses, and what a call starts its attempt on. */
+export class Member implements Candidate, Pick {
+  readonly endpoint: string;
+  readonly instance: Instance;
+  /** From 0, within its instance. */
+  readonly index: number;
+  readonly connection: Connection;
+  private readonly listener: InstanceListener;
+  inFlight = 0;
+  turn = 0;
+
+  constructor(instance: Instance, index: number, options: InstanceOptions, listener: InstanceListener) {
+    this.instance = instance;
+    this.endpoint = instance.address;
+    this.index = index;
+    this.listener = listener;
+    this.connection = options.connect(instance.address, options.connection, {
+      onState: (state, reason) => listener.onConnectionState(this, state, reason),
+    });
+  }
+
+  get weight(): number {
+    return this.instance.weight;
+  }
+
+  get isHealthy(): boolean {
+    return !this.instance.outlier.isEjected;
+  }
+
+  get isReady(): boolean {
+    return this.connection.state === "ready";
+  }
+
+  start(request: AttemptRequest, listener: AttemptListener): CallHandle {
+    return new CountedAttempt(this, request, listener);
+  }
+
+  ended(): void {
+    this.inFlight--;
+    if (this.inFlight === 0 && this.connection.state === "closed") this.listener.onDrained(this);
+  }
+
+  /** Attempts that a broken connection took with it say nothing more: it is out of the ready set by itself. */
+  judge(end: AttemptEnd): void {
+    if (end.outcome === "answered") {
+      if (end.code === Code.Unavailable) this.instance.outlier.failed();
+      else this.instance.outlier.succeeded();
+    } else if (this.isReady) {
+      this.instance.outlier.failed();
+    }
+  }
+}
+
+/** Stands between the attempt and its call, to count it and to learn how it ended. A cancelled one says nothing. */
+class CountedAttempt implements AttemptListener, CallHandle {
+  private readonly member: Member;
+  private readonly listener: AttemptListener;
+  private readonly inner: CallHandle;
+  private done = false;
+
+  constructor(member: Member, request: AttemptRequest, listener: AttemptListener) {
+    this.member = member;
+    this.listener = listener;
+    member.inFlight++;
+    this.inner = member.connection.start(request, this);
+  }
+
+  onHeaders(metadata: FlatMetadata): void {
+    this.listener.onHeaders(metadata);
+  }
+
+  onMessage(bytes: Uint8Array, start: number, end: number): void {
+    this.listener.onMessage(bytes, start, end);
+  }
+
+  onWritable(): void {
+    this.listener.onWritable();
+  }
+
+  onEnd(end: AttemptEnd): void {
+    if (this.done) return;
+    this.done = true;
+    this.member.judge(end);
+    this.member.ended();
+    this.listener.onEnd(end);
+  }
+
+  send(message: Uint8Array): boolean {
+    return this.inner.send(message);
+  }
+
+  halfClose(): void {
+    this.inner.halfClose();
+  }
+
+  pause(): void {
+    this.inner.pause();
+  }
+
+  resume(): void {
+    this.inner.resume();
+  }
+
+  cancel(): void {
+    if (this.done) return;
+    this.done = true;
+    this.inner.cancel();
+    this.member.ended();
+  }
+}

@@ -1,0 +1,229 @@
+import type { CallTarget, Pick } from "../call/call.ts";
+import type { Clock } from "../core/clock.ts";
+import { gatewayError } from "../core/errors.ts";
+import type { Random } from "../core/random.ts";
+import type { Balancer } from "./balancer/balancer.ts";
+import { createLeastRequest } from "./balancer/least-request.ts";
+import { createRoundRobin } from "./balancer/round-robin.ts";
+import type { ConnectionFactory, ConnectionState } from "./connection/connection.ts";
+import type { UpstreamEvent } from "./event.ts";
+import { Instance, type InstanceListener, type InstanceOptions, type Member } from "./instance.ts";
+import type { Endpoint, Resolver, ResolverListener } from "./resolver.ts";
+import { WaitQueue } from "./wait-queue.ts";
+
+export type BalancerPolicy = "round_robin" | "least_request";
+
+export interface UpstreamOptions {
+  readonly name: string;
+  /** Owned by the upstream: started by it at once, closed with it. */
+  readonly resolver: Resolver;
+  readonly connect: ConnectionFactory;
+  /** As in ConnectionOptions, for each connection. */
+  readonly connectTimeoutMs: number;
+  readonly maxMessageBytes: number;
+  readonly policy: BalancerPolicy;
+  /** Calls that may wait for a ready instance at one time. */
+  readonly queue: number;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly onEvent: (event: UpstreamEvent) => void;
+}
+
+export interface UpstreamStatus {
+  /** Instances in the list. */
+  readonly endpoints: number;
+  /** Instances with a ready connection. */
+  readonly ready: number;
+  /** Calls that wait for one. */
+  readonly waiting: number;
+  /** `ok`, `waiting` for the first list, or why discovery does not work now. */
+  readonly discovery: string;
+}
+
+/** The instances of one service: kept connected, and chosen from for each attempt. */
+export interface Upstream extends CallTarget {
+  status(): UpstreamStatus;
+  /** Changes what may change without touching a connection. */
+  update(options: { readonly policy: BalancerPolicy; readonly queue: number }): void;
+  /** Ends discovery and takes no more calls; those in flight end by themselves. */
+  close(): void;
+  /** Ends everything now. */
+  destroy(): void;
+}
+
+export function createUpstream(options: UpstreamOptions): Upstream {
+  return new DiscoveredUpstream(options);
+}
+
+// Calls that wait cut the backoff of broken connections short, but not each of them anew.
+const HURRY_INTERVAL_MS = 250;
+
+class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener {
+  readonly name: string;
+  private readonly options: UpstreamOptions;
+  private readonly instanceOptions: InstanceOptions;
+  private readonly instances = new Map<string, Instance>();
+  /** Ready connections, in the order in which they became so. */
+  private readonly ready: Member[] = [];
+  /** Connections of removed instances with attempts in flight. */
+  private readonly draining = new Set<Member>();
+  private readonly waiting = new WaitQueue();
+  private balancer: Balancer;
+  private policy: BalancerPolicy;
+  private queue: number;
+  private hasList = false;
+  private trouble: string | null = null;
+  private isClosed = false;
+  private lastHurryMs = -Infinity;
+
+  constructor(options: UpstreamOptions) {
+    const { name, connect, connectTimeoutMs, maxMessageBytes, clock } = options;
+    this.name = name;
+    this.options = options;
+    this.instanceOptions = { connect, connection: { upstream: name, connectTimeoutMs, maxMessageBytes, clock }, clock };
+    this.policy = options.policy;
+    this.balancer = this.createBalancer();
+    this.queue = options.queue;
+    options.resolver.start(this);
+  }
+
+  pick(tried: readonly string[]): Pick | null {
+    if (this.ready.length === 0) return null;
+    return this.balancer.pick(this.ready, tried);
+  }
+
+  wait(ready: () => void): () => void {
+    const { name: upstream, queue } = this;
+    if (this.isClosed) throw gatewayError("UPSTREAM_UNAVAILABLE", { upstream }, { retryAfterSeconds: 1 });
+    if (this.waiting.size >= queue) {
+      throw gatewayError("UPSTREAM_QUEUE_FULL", { upstream, queue }, { retryAfterSeconds: 1 });
+    }
+    this.hurry();
+    return this.waiting.add(ready);
+  }
+
+  status(): UpstreamStatus {
+    return {
+      endpoints: this.instances.size,
+      ready: this.countReady(),
+      waiting: this.waiting.size,
+      discovery: this.trouble ?? (this.hasList ? "ok" : "waiting"),
+    };
+  }
+
+  update({ policy, queue }: { readonly policy: BalancerPolicy; readonly queue: number }): void {
+    this.queue = queue;
+    if (policy === this.policy) return;
+    this.policy = policy;
+    this.balancer = this.createBalancer();
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.options.resolver.close();
+    for (const instance of this.instances.values()) this.drain(instance.close());
+    this.instances.clear();
+    // They find that no instance will come.
+    this.waiting.wake();
+  }
+
+  destroy(): void {
+    this.close();
+    for (const member of this.draining) member.connection.destroy();
+  }
+
+  // What discovery tells.
+
+  onEndpoints(endpoints: readonly Endpoint[]): void {
+    if (this.isClosed) return;
+    this.hasList = true;
+    const upstream = this.name;
+    const { onEvent } = this.options;
+    const listed = new Set(endpoints.map((endpoint) => endpoint.address));
+    let removed = 0;
+    for (const [address, instance] of this.instances) {
+      if (listed.has(address)) continue;
+      removed++;
+      this.instances.delete(address);
+      this.drain(instance.close());
+      onEvent({ upstream, type: "endpoint_removed", endpoint: address });
+    }
+    let added = 0;
+    for (const endpoint of endpoints) {
+      let instance = this.instances.get(endpoint.address);
+      if (instance === undefined) {
+        added++;
+        instance = new Instance(endpoint, this.instanceOptions, this);
+        this.instances.set(endpoint.address, instance);
+        onEvent({ upstream, type: "endpoint_added", endpoint: endpoint.address });
+      }
+      this.drain(instance.update(endpoint));
+    }
+    onEvent({ upstream, type: "list_updated", endpoints: this.instances.size, added, removed });
+  }
+
+  onTrouble(reason: string): void {
+    this.trouble = reason;
+    this.options.onEvent({ upstream: this.name, type: "discovery_trouble", reason });
+  }
+
+  onRecovered(): void {
+    this.trouble = null;
+    this.options.onEvent({ upstream: this.name, type: "discovery_recovered" });
+  }
+
+  // What instances tell.
+
+  onConnectionState(member: Member, state: ConnectionState, reason: string | undefined): void {
+    const at = this.ready.indexOf(member);
+    if (at >= 0 && state !== "ready") this.ready.splice(at, 1);
+    if (at < 0 && state === "ready") this.ready.push(member);
+    const { endpoint, index } = member;
+    this.options.onEvent({ upstream: this.name, type: "connection_state", endpoint, index, state, reason });
+    if (state === "ready") this.waiting.wake();
+  }
+
+  mayEject(instance: Instance): boolean {
+    if (this.instances.get(instance.address) !== instance) return false;
+    let ejected = 1;
+    for (const other of this.instances.values()) if (other.isReady && other.outlier.isEjected) ejected++;
+    // With more than half of them out, the trouble is not theirs.
+    return instance.isReady && ejected * 2 <= this.countReady();
+  }
+
+  onEjected(instance: Instance, forMs: number): void {
+    this.options.onEvent({ upstream: this.name, type: "endpoint_ejected", endpoint: instance.address, forMs });
+  }
+
+  onReadmitted(instance: Instance): void {
+    this.options.onEvent({ upstream: this.name, type: "endpoint_readmitted", endpoint: instance.address });
+  }
+
+  onDrained(member: Member): void {
+    this.draining.delete(member);
+  }
+
+  private drain(members: readonly Member[]): void {
+    for (const member of members) if (member.inFlight > 0) this.draining.add(member);
+  }
+
+  private hurry(): void {
+    const now = this.options.clock.now();
+    if (now - this.lastHurryMs < HURRY_INTERVAL_MS) return;
+    this.lastHurryMs = now;
+    for (const instance of this.instances.values()) {
+      for (const member of instance.members) member.connection.connect();
+    }
+  }
+
+  private countReady(): number {
+    let count = 0;
+    for (const instance of this.instances.values()) if (instance.isReady) count++;
+    return count;
+  }
+
+  private createBalancer(): Balancer {
+    return this.policy === "round_robin" ? createRoundRobin() : createLeastRequest(this.options.random);
+  }
+}
