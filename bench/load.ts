@@ -39,7 +39,7 @@ class Client {
   constructor() {
     this.socket = net.connect(Number(port), "127.0.0.1");
     this.socket.setNoDelay(true);
-    this.socket.on("data", (chunk) => this.onData(chunk));
+    this.socket.on("data", (chunk: Buffer) => this.onData(chunk));
     this.socket.on("error", () => failed++);
   }
 

@@ -74,7 +74,7 @@ class Session {
     this.answers = answers;
     socket.setNoDelay(true);
     socket.on("error", () => socket.destroy());
-    socket.on("data", (chunk) => {
+    socket.on("data", (chunk: Buffer) => {
       socket.cork();
       this.read(this.input.length === 0 ? chunk : Buffer.concat([this.input, chunk]));
       socket.uncork();

@@ -7,8 +7,9 @@ import { problemsOf, type Problem } from "./core/problem.ts";
 import { didYouMean } from "./core/suggest.ts";
 import { compileHeaderPolicy } from "./exchange/headers.ts";
 import type { Route, Snapshot } from "./exchange/route.ts";
-import { checkMethod, parseTemplate, TemplateError, type PathTemplate } from "./routing/template.ts";
+import { checkMethod } from "./routing/method.ts";
 import { buildRouteTable, type RouteEntry } from "./routing/table.ts";
+import { parseTemplate, TemplateError, type PathTemplate } from "./routing/template.ts";
 import { bundledRegistry } from "./schema/bundled.ts";
 import type { HttpRule } from "./schema/http-rule.ts";
 import { loadSchema } from "./schema/load.ts";
@@ -53,7 +54,7 @@ export async function resolveRoutes(config: Config): Promise<ResolvedRoutes> {
   }
   const { table, conflicts, warnings } = buildRouteTable(resolver.routes.map(toEntry));
   for (const { second, message } of conflicts) problems.push(problemAt(second.place, message, "error"));
-  for (const { second, message } of warnings) problems.push(problemAt(second.place, message, "warning"));
+  for (const { entry, message } of warnings) problems.push(problemAt(entry.place, message, "warning"));
   return { routes: table.entries.map((entry) => entry.value), rows: resolver.routes.map(toRow), schemas, problems };
 }
 

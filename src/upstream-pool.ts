@@ -31,7 +31,7 @@ interface Entry {
 /** The running upstreams, carried over from snapshot to snapshot where their configuration did not change. */
 export class UpstreamPool {
   private readonly options: PoolOptions;
-  /** Keyed by everything in the configuration that the upstream was made from. */
+  /** Keyed by everything in the configuration that cannot change without new connections. */
   private readonly entries = new Map<string, Entry>();
   private readonly clusters = new Map<string, EtcdCluster>();
   private current: readonly string[] = [];
@@ -51,6 +51,8 @@ export class UpstreamPool {
       if (entry === undefined) {
         entry = this.open(config);
         this.entries.set(key, entry);
+      } else {
+        entry.upstream.update({ policy: config.loadBalancing.policy, queue: config.policy.waitForReady.queue });
       }
       targets.set(config.name, entry.upstream);
     }
@@ -113,7 +115,6 @@ export class UpstreamPool {
 
   private open(config: UpstreamConfig): Entry {
     const { clock, random, log, metrics } = this.options;
-    const onEvent = observeUpstream(config.name, log, metrics);
     const upstream = createUpstream({
       name: config.name,
       resolver: this.resolverOf(config),
@@ -124,27 +125,25 @@ export class UpstreamPool {
       queue: config.policy.waitForReady.queue,
       clock,
       random,
-      onEvent,
+      onEvent: observeUpstream(log, metrics),
     });
     return { name: config.name, upstream, clusterKey: clusterKeyOf(config), wasReady: false };
   }
 
   private resolverOf(config: UpstreamConfig): Resolver {
-    const { clock, random, log, metrics } = this.options;
+    const { log, metrics } = this.options;
     const { target } = config;
     switch (target.kind) {
       case "pass":
         return createStaticResolver(target);
-      case "etcd": {
-        const onEvent = observeDiscovery(config.name, log, metrics);
+      case "etcd":
         return createEtcdResolver({
           cluster: this.clusterOf(config),
           service: target.service,
-          prefix: config.etcd.prefix,
+          prefix: config.etcd?.prefix ?? "",
           connections: target.connections,
-          onEvent,
+          onEvent: observeDiscovery(config.name, log, metrics),
         });
-      }
       default:
         return target satisfies never;
     }
@@ -173,21 +172,12 @@ export class UpstreamPool {
 }
 
 function keyOf(config: UpstreamConfig): string {
-  const { name, target, loadBalancing, connectTimeoutMs, maxMessageBytes, etcd, policy } = config;
-  return JSON.stringify([
-    name,
-    target,
-    loadBalancing,
-    connectTimeoutMs,
-    maxMessageBytes,
-    etcd,
-    policy.waitForReady.queue,
-  ]);
+  const { name, target, connectTimeoutMs, maxMessageBytes, etcd } = config;
+  return JSON.stringify([name, target, connectTimeoutMs, maxMessageBytes, etcd]);
 }
 
-function etcdEndpoints(config: UpstreamConfig): readonly string[] {
-  const { target, etcd } = config;
-  return target.kind === "etcd" && target.hosts.length > 0 ? target.hosts : etcd.endpoints;
+function etcdEndpoints({ target, etcd }: UpstreamConfig): readonly string[] {
+  return target.kind === "etcd" && target.hosts.length > 0 ? target.hosts : (etcd?.endpoints ?? []);
 }
 
 function clusterKeyOf(config: UpstreamConfig): string {

@@ -37,7 +37,13 @@ export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metri
   const duration = new Histogram({
     name: "http_server_request_duration_seconds",
     help: "Time from the request's headers to the end of its reply.",
-    labelNames: ["http_request_method", "http_route", "http_response_status_code", "rpc_method", "rpc_response_status_code"],
+    labelNames: [
+      "http_request_method",
+      "http_route",
+      "http_response_status_code",
+      "rpc_method",
+      "rpc_response_status_code",
+    ],
     buckets: DURATION_BUCKETS,
     registers: [registry],
   });

@@ -1,0 +1,57 @@
+import type { DiscoveryEvent } from "../discovery/events.ts";
+import type { UpstreamEvent } from "../upstream/event.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** Writes what an upstream tells about itself: changes of state at `info`, lost capacity at `warn`, the rest at `debug`. */
+export function observeUpstream(log: Log, metrics: Metrics): (event: UpstreamEvent) => void {
+  return (event) => {
+    const { type, ...facts } = event;
+    switch (type) {
+      case "connection_state":
+        // Only a connection that was lost or could not be made carries a reason.
+        if (event.reason === undefined) return log.logger.debug(facts, "connection state");
+        metrics.upstreamEvent(event.upstream, "connection_lost");
+        return log.logger.info(facts, "connection lost");
+      case "endpoint_ejected":
+      case "discovery_trouble":
+        metrics.upstreamEvent(event.upstream, type);
+        return log.logger.warn(facts, MESSAGES[type]);
+      case "endpoint_added":
+      case "endpoint_removed":
+        return log.logger.debug(facts, MESSAGES[type]);
+      case "list_updated":
+      case "endpoint_readmitted":
+      case "discovery_recovered":
+        metrics.upstreamEvent(event.upstream, type);
+        return log.logger.info(facts, MESSAGES[type]);
+      default:
+        return type satisfies never;
+    }
+  };
+}
+
+const MESSAGES = {
+  endpoint_added: "endpoint added",
+  endpoint_removed: "endpoint removed",
+  list_updated: "endpoint list updated",
+  endpoint_ejected: "endpoint ejected",
+  endpoint_readmitted: "endpoint readmitted",
+  discovery_trouble: "discovery in trouble, the last list stays in force",
+  discovery_recovered: "discovery recovered",
+} as const;
+
+/** Writes what discovery met on its way to an upstream's list; that the list changed the upstream tells itself. */
+export function observeDiscovery(upstream: string, log: Log, metrics: Metrics): (event: DiscoveryEvent) => void {
+  return ({ type, ...facts }) => {
+    switch (type) {
+      case "bad_value":
+      case "too_many":
+      case "compacted":
+        metrics.upstreamEvent(upstream, type);
+        return log.logger.warn({ upstream, ...facts }, `discovery: ${type}`);
+      default:
+        return log.logger.debug({ upstream, ...facts }, `discovery: ${type}`);
+    }
+  };
+}
