@@ -10,6 +10,7 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { register } from "../src/discovery/register.ts";
 import { addServices } from "./service.ts";
 import { Shop, type Change } from "./shop.ts";
 
@@ -46,13 +47,24 @@ const port = await new Promise<number>((resolve, reject) => {
     else reject(error);
   });
 });
-const deregister =
-  values.etcd === undefined ? undefined : await enlist(values.etcd, values.advertise ?? `${values.host}:${port}`);
+const registration =
+  values.etcd === undefined
+    ? undefined
+    : register({
+        endpoints: [values.etcd],
+        service: "bookshop",
+        address: values.advertise ?? `${values.host}:${port}`,
+        onEvent: (event) => {
+          if (!hasParent) console.error(JSON.stringify(event));
+        },
+      });
+const toldToStop = stopped.signal.aborted ? Promise.resolve() : once(stopped.signal, "abort");
+if (registration !== undefined) await Promise.race([registration.ready, toldToStop]);
 process.stdout.write(`${JSON.stringify({ port })}\n`);
 
-if (!stopped.signal.aborted) await once(stopped.signal, "abort");
+await toldToStop;
 // First out of the list, so that no call comes for an instance that is leaving.
-await deregister?.();
+await registration?.close();
 const forced = setTimeout(() => server.forceShutdown(), DRAIN_MS);
 await new Promise((resolve) => server.tryShutdown(resolve));
 clearTimeout(forced);
