@@ -1,9 +1,9 @@
 import type { Endpoint, Resolver } from "../upstream/resolver.ts";
-import type { TargetAddress } from "./target.ts";
+import type { PassTarget } from "./target.ts";
 
 /** The endpoints of a `pass:///` target: told once, at `start`; never in trouble. */
-export function createStaticResolver(addresses: readonly TargetAddress[]): Resolver {
-  const endpoints = addresses.map(({ address, connections }): Endpoint => ({
+export function createStaticResolver(target: PassTarget): Resolver {
+  const endpoints = target.addresses.map(({ address, connections }): Endpoint => ({
     address,
     connections,
     weight: 1,

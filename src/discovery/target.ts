@@ -1,17 +1,25 @@
 import { parseAddress, quote } from "./address.ts";
 
 /** Where an upstream's endpoints come from, as `upstreams.<name>.target` says it. */
-export type Target =
-  | { readonly kind: "pass"; readonly addresses: readonly TargetAddress[] }
-  | {
-      readonly kind: "etcd";
-      /** `host:port` each; empty where the target leaves them to the configuration. */
-      readonly hosts: readonly string[];
-      /** Without the slash at its end. */
-      readonly service: string;
-      /** Connections per endpoint, at least 1. */
-      readonly connections: number;
-    };
+export type Target = PassTarget | EtcdTarget;
+
+/** Addresses that the target itself names. */
+export interface PassTarget {
+  readonly kind: "pass";
+  /** At least one. */
+  readonly addresses: readonly TargetAddress[];
+}
+
+/** A service registered in etcd. */
+export interface EtcdTarget {
+  readonly kind: "etcd";
+  /** `host:port` each; empty where the target leaves them to the configuration. */
+  readonly hosts: readonly string[];
+  /** Without the slash at its end. */
+  readonly service: string;
+  /** Connections per endpoint, at least 1. */
+  readonly connections: number;
+}
 
 export interface TargetAddress {
   /** `host:port`, unique within the target. */
@@ -50,7 +58,7 @@ export function parseTarget(text: string): Target {
   throw new Error(`target ${quote(text)}: the scheme ${scheme} is unknown; ${EXPECTED}`);
 }
 
-function parsePass(target: string, list: string): Target {
+function parsePass(target: string, list: string): PassTarget {
   const connectionsOf = new Map<string, number>();
   for (const item of list.split(",")) {
     const { rest, connections } = splitConnections(target, item.trim());
@@ -61,7 +69,7 @@ function parsePass(target: string, list: string): Target {
   return { kind: "pass", addresses: [...connectionsOf].map(([address, connections]) => ({ address, connections })) };
 }
 
-function parseEtcd(target: string, text: string): Target {
+function parseEtcd(target: string, text: string): EtcdTarget {
   const slash = text.indexOf("/");
   if (slash < 0) throw new Error(`target ${quote(target)}: the service is missing; expected etcd://hosts/service`);
   const authority = text.slice(0, slash);

@@ -12,13 +12,13 @@ export interface EtcdClient {
    * noticed.
    */
   stream<Request, Response>(rpc: Rpc<Request, Response>, listener: EtcdStreamListener<Response>): EtcdStream<Request>;
-  /** Ends all calls, which reject, and streams, which tell nothing more. */
+  /** Ends all calls, which reject, and streams, which tell no more messages. */
   close(): void;
 }
 
 export interface EtcdStreamListener<Response> {
   onMessage(message: Response): void;
-  /** The last that is told; not told after `close` of the client. */
+  /** The last that is told, also after `close` of the client. */
   onEnd(error: EtcdError): void;
 }
 
@@ -128,7 +128,7 @@ class GrpcEtcdClient implements EtcdClient {
     // "status" follows every end; "error" repeats it for all but OK and would crash the process if nobody listened.
     stream.on("error", () => {});
     stream.on("status", ({ code, details }) => {
-      if (!this.#cancels.delete(cancel) || this.#closed) return;
+      this.#cancels.delete(cancel);
       listener.onEnd(new EtcdError(code, code === Code.Ok ? "etcd ended the stream" : details));
     });
     return { send: (request) => void stream.write(request) };

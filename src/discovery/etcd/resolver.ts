@@ -1,0 +1,135 @@
+import type { Endpoint, Resolver, ResolverListener } from "../../upstream/resolver.ts";
+import type { DiscoveryEvent } from "../events.ts";
+import type { EtcdCluster } from "./cluster.ts";
+import { type Decoded, decodeValue } from "./decode.ts";
+import { servicePrefix } from "./keys.ts";
+import type { EtcdEntry } from "./prefix-state.ts";
+
+export interface EtcdResolverOptions {
+  readonly cluster: EtcdCluster;
+  /** `shop` watches `shop/`. */
+  readonly service: string;
+  /** Stands before the service, such as `/etcd3_naming/`; none by default. */
+  readonly prefix?: string;
+  /** Connections per endpoint; 1 by default. */
+  readonly connections?: number;
+  readonly onEvent?: (event: DiscoveryEvent) => void;
+}
+
+/** Most addresses of one upstream. */
+export const MAX_ENDPOINTS = 10_000;
+
+/** A deployment writes many keys at once; its changes are told together, at most so often. */
+const COALESCE_MS = 10;
+
+/** Endpoints as they are registered in etcd under a service's prefix. The last list outlives every failure of etcd. */
+export function createEtcdResolver(options: EtcdResolverOptions): Resolver {
+  return new EtcdResolver(options);
+}
+
+class EtcdResolver implements Resolver {
+  readonly #options: EtcdResolverOptions;
+  readonly #prefix: string;
+  /** What the current keys say; an entry that did not change is not decoded, nor reported, again. */
+  #decoded = new Map<EtcdEntry, Decoded>();
+  #told: readonly Endpoint[] | undefined;
+  #leftOut = 0;
+  #stop: () => void = () => {};
+  #cancelTell: (() => void) | undefined;
+
+  constructor(options: EtcdResolverOptions) {
+    this.#options = options;
+    this.#prefix = servicePrefix(options.service, options.prefix ?? "");
+  }
+
+  start(listener: ResolverListener): void {
+    const prefix = this.#prefix;
+    const { cluster } = this.#options;
+    this.#stop = cluster.watchPrefix(prefix, {
+      onEntries: (entries, cause) => {
+        this.#emit(cause.type === "list" ? { ...cause, prefix, keys: entries.size } : { ...cause, prefix });
+        if (cause.type === "list") this.#tell(entries, listener);
+        else this.#cancelTell ??= cluster.clock.after(COALESCE_MS, () => this.#tell(entries, listener));
+      },
+      onCompacted: (revision) => this.#emit({ type: "compacted", prefix, revision }),
+      onTrouble: (reason) => {
+        this.#emit({ type: "trouble", prefix, reason });
+        listener.onTrouble(reason);
+      },
+      onRecovered: () => {
+        this.#emit({ type: "recovered", prefix });
+        listener.onRecovered();
+      },
+    });
+  }
+
+  close(): void {
+    this.#stop();
+    this.#cancelTell?.();
+  }
+
+  #tell(entries: ReadonlyMap<string, EtcdEntry>, listener: ResolverListener): void {
+    this.#cancelTell?.();
+    this.#cancelTell = undefined;
+    const endpoints = this.#endpointsOf(entries);
+    if (this.#told !== undefined && isSame(this.#told, endpoints)) return;
+    this.#told = endpoints;
+    this.#emit({ type: "endpoints", prefix: this.#prefix, count: endpoints.length });
+    listener.onEndpoints(endpoints);
+  }
+
+  /**
+   * Each address once, in the order of addresses. Where several keys hold one address, the one written last speaks for
+   * it: an instance that restarts registers anew before its old lease expires.
+   */
+  #endpointsOf(entries: ReadonlyMap<string, EtcdEntry>): readonly Endpoint[] {
+    const connections = this.#options.connections ?? 1;
+    const newest = new Map<string, { endpoint: Endpoint; modRevision: bigint }>();
+    const decoded = new Map<EtcdEntry, Decoded>();
+    for (const entry of entries.values()) {
+      const value = this.#decoded.get(entry) ?? this.#decode(entry);
+      decoded.set(entry, value);
+      for (const { address, weight, zone } of value.endpoints) {
+        const rival = newest.get(address);
+        if (rival !== undefined && rival.modRevision > entry.modRevision) continue;
+        newest.set(address, { endpoint: { address, connections, weight, zone }, modRevision: entry.modRevision });
+      }
+    }
+    this.#decoded = decoded;
+    const taking = [...newest.values()].map(({ endpoint }) => endpoint).filter(({ weight }) => weight > 0);
+    taking.sort((a, b) => (a.address < b.address ? -1 : 1));
+    this.#bound(taking);
+    return taking;
+  }
+
+  #decode(entry: EtcdEntry): Decoded {
+    const decoded = decodeValue(entry.key, entry.value);
+    for (const reason of decoded.refused) {
+      this.#emit({ type: "bad_value", prefix: this.#prefix, key: entry.key, reason });
+    }
+    return decoded;
+  }
+
+  #bound(endpoints: Endpoint[]): void {
+    const leftOut = Math.max(0, endpoints.length - MAX_ENDPOINTS);
+    endpoints.length -= leftOut;
+    if (leftOut > 0 && leftOut !== this.#leftOut) {
+      this.#emit({ type: "too_many", prefix: this.#prefix, count: leftOut });
+    }
+    this.#leftOut = leftOut;
+  }
+
+  #emit(event: DiscoveryEvent): void {
+    this.#options.onEvent?.(event);
+  }
+}
+
+function isSame(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((one, i) => {
+      const other = b[i];
+      return one.address === other?.address && one.weight === other.weight && one.zone === other.zone;
+    })
+  );
+}

@@ -1,0 +1,243 @@
+import type { Clock } from "../../core/clock.ts";
+import type { ListReason } from "../events.ts";
+import { EtcdError, type EtcdClient, type EtcdStream } from "./client.ts";
+import { prefixEnd } from "./keys.ts";
+import { type EtcdList, listPrefix } from "./list.ts";
+import { etcdRpc, type WatchEvent, type WatchRequest, type WatchResponse } from "./rpc.ts";
+import type { Watch } from "./watch.ts";
+
+export interface SessionOptions {
+  /** Owned by the session, which closes it. */
+  readonly client: EtcdClient;
+  readonly clock: Clock;
+  readonly relistMs: number;
+  /** Told once, when the connection cannot be trusted any more; not after `close`. */
+  onFailed(reason: string): void;
+}
+
+// A hung etcd is found after silence and an unanswered read: 4 s. HTTP/2 pings would have to be rarer: etcd closes
+// connections that ping more often than every 5 s (its --grpc-keepalive-min-time).
+const SILENCE_MS = 2000;
+const PROBE_TIMEOUT_MS = 2000;
+const RETRY_MS = 1000;
+
+/** A watch as this session follows it. */
+interface Followed {
+  readonly watch: Watch;
+  /** Counts its lists; an answer to any but the last is stale. */
+  lists: number;
+  /** Of the watch on the stream; undefined until it was asked for. */
+  id: string | undefined;
+  /** Parts of a response that etcd split; they make sense only together. */
+  fragments: WatchEvent[];
+  cancelRetry: () => void;
+}
+
+/**
+ * All watches over one connection and one watch stream.
+ *
+ * Each watch is listed at a revision and followed from the next one. A broken stream ends the session, and the next
+ * session lists again rather than resuming where this one was: a resumed watch cannot tell that etcd came back with
+ * other data (restored, wiped), and a list costs no more than what an instance's registration does in a minute.
+ * Whatever is odd within a session (a revision that goes back, a canceled watch) ends in a list as well.
+ */
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #stream: EtcdStream<WatchRequest>;
+  readonly #followed = new Map<Watch, Followed>();
+  readonly #byId = new Map<string, Followed>();
+  /** Watches that were asked for, in order: etcd answers in this order, and a refusal may carry no id. */
+  readonly #asked: { readonly id: string; readonly followed: Followed }[] = [];
+  #lastId = 0;
+  #lastHeardMs: number;
+  #cancelProbe: () => void = () => {};
+  #cancelRelist: () => void = () => {};
+  #goodSinceMs: number | undefined;
+  #ended = false;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#lastHeardMs = options.clock.now();
+    this.#stream = options.client.stream(etcdRpc.watch, {
+      onMessage: (response) => this.#onResponse(response),
+      onEnd: (error) => this.#fail(error.message),
+    });
+    this.#probeLater(SILENCE_MS);
+    this.#relistLater();
+  }
+
+  /** Since when watches run, by the clock; undefined before. */
+  get goodSinceMs(): number | undefined {
+    return this.#goodSinceMs;
+  }
+
+  follow(watch: Watch): void {
+    const followed: Followed = { watch, lists: 0, id: undefined, fragments: [], cancelRetry: () => {} };
+    this.#followed.set(watch, followed);
+    void this.#list(followed, watch.state.revision === 0n ? "start" : "reconnect");
+  }
+
+  unfollow(watch: Watch): void {
+    const followed = this.#followed.get(watch);
+    if (followed === undefined) return;
+    followed.cancelRetry();
+    this.#followed.delete(watch);
+    this.#cancelWatch(followed);
+  }
+
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#cancelProbe();
+    this.#cancelRelist();
+    for (const followed of this.#followed.values()) followed.cancelRetry();
+    this.#options.client.close();
+  }
+
+  #fail(reason: string): void {
+    if (this.#ended) return;
+    this.close();
+    this.#options.onFailed(reason);
+  }
+
+  /** Reads the prefix and follows it from there on. */
+  async #list(followed: Followed, reason: ListReason): Promise<void> {
+    const { watch } = followed;
+    const number = ++followed.lists;
+    const knownBefore = watch.state.revision;
+    const list = await this.#read(followed);
+    if (list === undefined || this.#isStale(followed, number)) return;
+    if (reason === "periodic") {
+      // The read shows all that was known when it began, unless etcd lost data.
+      if (list.revision < knownBefore) return this.#fail(revisionWentBack(knownBefore, list.revision));
+      // Events that came during the read are news to it; it says nothing then.
+      if (list.revision < watch.state.revision) return;
+    }
+    const changed = watch.state.applyList(list);
+    watch.listener.onEntries(watch.state.entries, { type: "list", reason, revision: list.revision, changed });
+    // A periodic list that differs may have overtaken an event, or the watch has lost one: a new watch is sure.
+    if (changed || reason !== "periodic") this.#createWatch(followed);
+  }
+
+  async #read(followed: Followed): Promise<EtcdList | undefined> {
+    const number = followed.lists;
+    try {
+      const list = await listPrefix(this.#options.client, followed.watch.prefix);
+      this.#heard();
+      return list;
+    } catch (error) {
+      if (!(error instanceof EtcdError)) throw error;
+      if (this.#isStale(followed, number)) return undefined;
+      if (error.isConnectionLost) this.#fail(error.message);
+      else this.#retryLater(followed, error.message); // etcd refuses this prefix; the others go on
+      return undefined;
+    }
+  }
+
+  #isStale(followed: Followed, number: number): boolean {
+    return this.#ended || this.#followed.get(followed.watch) !== followed || followed.lists !== number;
+  }
+
+  #retryLater(followed: Followed, reason: string): void {
+    followed.watch.trouble(reason);
+    followed.cancelRetry();
+    followed.cancelRetry = this.#options.clock.after(RETRY_MS, () => void this.#list(followed, "retry"));
+  }
+
+  #createWatch(followed: Followed): void {
+    this.#cancelWatch(followed);
+    const id = String(++this.#lastId);
+    followed.id = id;
+    this.#byId.set(id, followed);
+    this.#asked.push({ id, followed });
+    const key = Buffer.from(followed.watch.prefix);
+    const start_revision = String(followed.watch.state.revision + 1n);
+    this.#stream.send({
+      create_request: { key, range_end: prefixEnd(key), start_revision, watch_id: id, fragment: true },
+    });
+  }
+
+  #cancelWatch(followed: Followed): void {
+    if (followed.id === undefined) return;
+    this.#byId.delete(followed.id);
+    this.#stream.send({ cancel_request: { watch_id: followed.id } });
+    followed.id = undefined;
+    followed.fragments = [];
+  }
+
+  #onResponse(response: WatchResponse): void {
+    this.#heard();
+    const asked = response.created ? this.#asked.shift() : undefined;
+    const id = asked?.id ?? response.watch_id;
+    const followed = this.#byId.get(id);
+    if (followed === undefined) return; // canceled by us while this was on its way
+    if (response.canceled) return this.#onCanceled(followed, id, response);
+    if (response.created) {
+      this.#goodSinceMs ??= this.#options.clock.now();
+      followed.watch.recovered();
+    }
+    for (const event of response.events) followed.fragments.push(event);
+    if (response.fragment || followed.fragments.length === 0) return;
+    const count = followed.watch.state.applyEvents(followed.fragments);
+    followed.fragments = [];
+    if (count === 0) return;
+    const { entries, revision } = followed.watch.state;
+    followed.watch.listener.onEntries(entries, { type: "change", revision, count });
+  }
+
+  #onCanceled(followed: Followed, id: string, response: WatchResponse): void {
+    this.#byId.delete(id);
+    followed.id = undefined;
+    followed.fragments = [];
+    if (response.compact_revision !== "0") {
+      followed.watch.listener.onCompacted(BigInt(response.compact_revision));
+      void this.#list(followed, "compacted");
+    } else {
+      this.#retryLater(followed, response.cancel_reason || "etcd canceled the watch");
+    }
+  }
+
+  #heard(): void {
+    this.#lastHeardMs = this.#options.clock.now();
+  }
+
+  #probeLater(ms: number): void {
+    this.#cancelProbe = this.#options.clock.after(ms, () => {
+      const silentMs = this.#options.clock.now() - this.#lastHeardMs;
+      if (silentMs < SILENCE_MS) this.#probeLater(SILENCE_MS - silentMs);
+      else void this.#probe();
+    });
+  }
+
+  /** A small linearizable read: it needs this member, its leader and a majority. */
+  async #probe(): Promise<void> {
+    const [first] = this.#followed.keys();
+    let known = 0n;
+    for (const { state } of this.#followed.keys()) if (state.revision > known) known = state.revision;
+    try {
+      const request = { key: Buffer.from(first?.prefix ?? "/"), count_only: true };
+      const { header } = await this.#options.client.call(etcdRpc.range, request, PROBE_TIMEOUT_MS);
+      if (BigInt(header.revision) < known) return this.#fail(revisionWentBack(known, BigInt(header.revision)));
+    } catch (error) {
+      if (!(error instanceof EtcdError)) throw error;
+      if (error.isConnectionLost) return this.#fail(error.message);
+    }
+    if (this.#ended) return;
+    this.#heard();
+    this.#probeLater(SILENCE_MS);
+  }
+
+  /** A belt to the braces of the watch: what it lost in some way nobody thought of is found. */
+  #relistLater(): void {
+    this.#cancelRelist = this.#options.clock.after(this.#options.relistMs, () => {
+      for (const followed of this.#followed.values()) {
+        if (followed.id !== undefined) void this.#list(followed, "periodic");
+      }
+      this.#relistLater();
+    });
+  }
+}
+
+function revisionWentBack(from: bigint, to: bigint): string {
+  return `etcd's revision went back from ${from} to ${to}: its data was lost or restored`;
+}

@@ -1,0 +1,177 @@
+import { after, before } from "node:test";
+import { type Etcd, type EtcdOptions, startEtcd } from "../../demo/etcd.ts";
+import { createEtcdCluster, type EtcdCluster } from "../../src/discovery/etcd/cluster.ts";
+import { createEtcdResolver, type EtcdResolverOptions } from "../../src/discovery/etcd/resolver.ts";
+import type { DiscoveryEvent } from "../../src/discovery/events.ts";
+import type { Endpoint } from "../../src/upstream/resolver.ts";
+
+/** An etcd of the surrounding `describe`, running before its tests and gone after them. */
+export function useEtcd(options: EtcdOptions = {}): Etcd {
+  let etcd: Etcd | undefined;
+  before(async () => {
+    etcd = await startEtcd(options);
+  });
+  after(() => etcd?.dispose());
+  return new Proxy({} as Etcd, {
+    get(_, name: keyof Etcd) {
+      if (etcd === undefined) throw new Error("etcd runs within tests only");
+      const value = etcd[name];
+      return typeof value === "function" ? value.bind(etcd) : value;
+    },
+  });
+}
+
+/** etcd by its JSON gateway: a way in that shares nothing with the client under test. */
+export class EtcdApi {
+  readonly #etcd: Pick<Etcd, "url">;
+
+  constructor(etcd: Pick<Etcd, "url">) {
+    this.#etcd = etcd;
+  }
+
+  async put(key: string, value: string | Buffer, lease = "0"): Promise<void> {
+    await this.#post("kv/put", { key: base64(key), value: base64(value), lease });
+  }
+
+  /** Puts all keys in one transaction: one revision, one response of a watch. */
+  async putTogether(entries: readonly (readonly [string, string])[]): Promise<void> {
+    const success = entries.map(([key, value]) => ({ requestPut: { key: base64(key), value: base64(value) } }));
+    await this.#post("kv/txn", { success });
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#post("kv/deleterange", { key: base64(key) });
+  }
+
+  async get(key: string): Promise<{ value: string; lease: string } | undefined> {
+    const { kvs = [] } = await this.#post<{ kvs?: { value?: string; lease?: string }[] }>("kv/range", {
+      key: base64(key),
+    });
+    const kv = kvs[0];
+    return kv && { value: Buffer.from(kv.value ?? "", "base64").toString(), lease: kv.lease ?? "0" };
+  }
+
+  async revision(): Promise<bigint> {
+    const { header } = await this.#post<{ header: { revision: string } }>("kv/range", { key: base64("/") });
+    return BigInt(header.revision);
+  }
+
+  /** Forgets all history before the current revision. */
+  async compact(): Promise<void> {
+    await this.#post("kv/compaction", { revision: String(await this.revision()), physical: true });
+  }
+
+  async revoke(lease: string): Promise<void> {
+    await this.#post("lease/revoke", { ID: lease });
+  }
+
+  /** A number of etcd's own metrics. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.#etcd.url}/metrics`)).text();
+    const line = text.split("\n").find((candidate) => candidate.startsWith(`${name} `));
+    if (line === undefined) throw new Error(`etcd has no metric ${name}`);
+    return Number(line.slice(name.length + 1));
+  }
+
+  async #post<T>(path: string, body: unknown): Promise<T> {
+    const response = await fetch(`${this.#etcd.url}/v3/${path}`, {
+      method: "POST",
+      body: JSON.stringify(body),
+      signal: AbortSignal.timeout(5000),
+    });
+    if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
+    return (await response.json()) as T;
+  }
+}
+
+/** What a resolver tells, kept in order, to wait for. */
+export class Told {
+  readonly lists: (readonly Endpoint[])[] = [];
+  readonly troubles: string[] = [];
+  recoveries = 0;
+  readonly events: DiscoveryEvent[] = [];
+  #waiting: (() => void)[] = [];
+
+  onEndpoints(endpoints: readonly Endpoint[]): void {
+    this.lists.push(endpoints);
+    this.#changed();
+  }
+
+  onTrouble(reason: string): void {
+    this.troubles.push(reason);
+    this.#changed();
+  }
+
+  onRecovered(): void {
+    this.recoveries += 1;
+    this.#changed();
+  }
+
+  onEvent(event: DiscoveryEvent): void {
+    this.events.push(event);
+    this.#changed();
+  }
+
+  /** The addresses of the last list, comma-separated; undefined before the first. */
+  get addresses(): string | undefined {
+    return this.lists
+      .at(-1)
+      ?.map(({ address }) => address)
+      .join(",");
+  }
+
+  eventsOf<T extends DiscoveryEvent["type"]>(type: T): Extract<DiscoveryEvent, { type: T }>[] {
+    return this.events.filter((event): event is Extract<DiscoveryEvent, { type: T }> => event.type === type);
+  }
+
+  /** Resolves once `condition` holds; rejects after `timeoutMs`, saying what was told. */
+  async until(condition: (told: this) => boolean, timeoutMs = 5000): Promise<void> {
+    const timer = Promise.withResolvers<never>();
+    const timeout = setTimeout(
+      () => timer.reject(new Error(`not within ${timeoutMs} ms: ${this.#summary()}`)),
+      timeoutMs,
+    );
+    try {
+      while (!condition(this)) {
+        await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), timer.promise]);
+      }
+    } catch (error) {
+      throw new Error(`${condition}: ${(error as Error).message}`);
+    } finally {
+      clearTimeout(timeout);
+    }
+  }
+
+  untilAddresses(addresses: string, timeoutMs?: number): Promise<void> {
+    return this.until((told) => told.addresses === addresses, timeoutMs);
+  }
+
+  #changed(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #summary(): string {
+    const { addresses, troubles, recoveries } = this;
+    const events = this.events.map(({ type }) => type).slice(-20);
+    return JSON.stringify({ addresses, troubles, recoveries, events });
+  }
+}
+
+/** A resolver of its own cluster, started, closed after the test. */
+export function follow(
+  context: { after(fn: () => void): void },
+  etcd: Pick<Etcd, "url">,
+  options: Omit<EtcdResolverOptions, "cluster"> & { readonly cluster?: EtcdCluster; readonly relistMs?: number },
+): Told {
+  const told = new Told();
+  const { relistMs, cluster = createEtcdCluster({ endpoints: [etcd.url], ...(relistMs ? { relistMs } : {}) }) } =
+    options;
+  const resolver = createEtcdResolver({ ...options, cluster, onEvent: (event) => told.onEvent(event) });
+  resolver.start(told);
+  context.after(() => resolver.close());
+  return told;
+}
+
+function base64(text: string | Buffer): string {
+  return Buffer.from(text).toString("base64");
+}
