@@ -1,3 +1,6 @@
+import { z } from "zod";
+import { choice, section } from "../core/options.ts";
+
 /** How messages look as JSON; the same for every message of a route. */
 export interface JsonOptions {
   /** Keys of replies: lowerCamelCase (`json`) or as in the .proto file (`proto`). Requests may use either. */
@@ -7,3 +10,41 @@ export interface JsonOptions {
 }
 
 export const defaultJsonOptions: JsonOptions = { names: "json", unknownFields: "reject" };
+
+/** Keys of `defaults`, an upstream and a route. */
+export const jsonPolicyShape = {
+  json: section(
+    { docs: "How messages look as JSON." },
+    {
+      names: choice({
+        docs: "Keys of replies: lowerCamelCase (json) or as in the .proto file (proto). Requests may use either.",
+        of: ["json", "proto"],
+        default: "json",
+      }).optional(),
+      int64: choice({
+        docs: "64-bit integers in replies: as strings, since a JSON number loses digits in most clients.",
+        of: ["string"],
+        later: ["number"],
+        default: "string",
+      }).optional(),
+      emit_defaults: choice({
+        docs: "Fields at their default value in replies: left out.",
+        of: ["none"],
+        later: ["all", "lists", "implicit", "always"],
+        default: "none",
+      }).optional(),
+      unknown_fields: choice({
+        docs: "Fields of a request's body that the message does not have.",
+        of: ["reject", "ignore"],
+        default: "reject",
+      }).optional(),
+    },
+  ).optional(),
+};
+
+type Parsed = z.output<z.ZodObject<typeof jsonPolicyShape>>;
+
+/** What a level sets, undefined where it leaves a key to the level above. */
+export function toJsonPolicy({ json }: Parsed) {
+  return { json: { names: json?.names, unknownFields: json?.unknown_fields } };
+}

@@ -1,0 +1,113 @@
+import path from "node:path";
+import type { Problem } from "../core/problem.ts";
+import { defaultEtcdOptions, type EtcdOptions } from "../discovery/options.ts";
+import { toServerOptions } from "../edge/options.ts";
+import { toHttpRule, toRpc } from "../routing/options.ts";
+import { toSchemaSource } from "../schema/options.ts";
+import type { Config, PlacedRule, Policy, RouteConfig, UpstreamConfig } from "./config.ts";
+import { nearestSpot } from "./issues.ts";
+import { formatPath, type Path } from "./path.ts";
+import { defaultPolicy, mergePolicy, toPolicyOverrides } from "./policy.ts";
+import type { ParsedFile, ParsedRoute, ParsedUpstream } from "./schema.ts";
+import type { Position, YamlFile } from "./yaml.ts";
+
+/** Makes the configuration of a file that the schema has accepted, and says what in it has no effect. */
+export function buildConfig(parsed: ParsedFile, file: string, yaml: YamlFile): { config: Config; warnings: Problem[] } {
+  const builder = new Builder(parsed, file, yaml);
+  return { config: builder.build(), warnings: builder.warnings };
+}
+
+class Builder {
+  readonly warnings: Problem[] = [];
+  private readonly parsed: ParsedFile;
+  private readonly file: string;
+  private readonly yaml: YamlFile;
+
+  constructor(parsed: ParsedFile, file: string, yaml: YamlFile) {
+    this.parsed = parsed;
+    this.file = file;
+    this.yaml = yaml;
+  }
+
+  build(): Config {
+    const { parsed } = this;
+    const { read, services } = parsed.annotations;
+    const defaults = mergePolicy(defaultPolicy, toPolicyOverrides(parsed.defaults));
+    if (!read && services.length > 0) this.warn(["annotations", "services"], "has no effect without read: true");
+    if (!read && parsed.routes.length === 0) {
+      this.warn([], "nothing is served: there are no routes, and annotations.read is not true");
+    }
+    return {
+      file: this.file,
+      server: toServerOptions(parsed.server),
+      upstreams: Object.entries(parsed.upstreams).map(([name, one]) => this.buildUpstream(name, one, defaults)),
+      routes: parsed.routes.map((route, index) => this.buildRoute(route, ["routes", index])),
+      annotations: { read, services },
+    };
+  }
+
+  private buildUpstream(name: string, parsed: ParsedUpstream, defaults: Policy): UpstreamConfig {
+    const at = ["upstreams", name];
+    if (parsed.target.kind !== "etcd" && parsed.discovery?.etcd !== undefined) {
+      this.warn([...at, "discovery"], `has no effect on a ${parsed.target.kind} target`);
+    }
+    return {
+      name,
+      target: parsed.target,
+      schema: toSchemaSource(parsed.schema, path.resolve(path.dirname(this.file))),
+      loadBalancing: parsed.load_balancing,
+      connectTimeoutMs: parsed.connect_timeout,
+      maxMessageBytes: parsed.limits.message,
+      etcd: this.etcdFor(parsed),
+      policy: mergePolicy(defaults, toPolicyOverrides(parsed)),
+      position: this.keyAt(at),
+    };
+  }
+
+  /** An upstream's own `discovery.etcd` stands in for that of `defaults` as a whole; hosts in the target win over both. */
+  private etcdFor({ target, discovery }: ParsedUpstream): EtcdOptions | null {
+    if (target.kind !== "etcd") return null;
+    const options = discovery?.etcd ?? this.parsed.defaults.discovery?.etcd ?? defaultEtcdOptions;
+    return target.hosts.length === 0
+      ? options
+      : { ...options, endpoints: target.hosts.map((host) => `http://${host}`) };
+  }
+
+  private buildRoute(parsed: ParsedRoute, at: Path): RouteConfig {
+    const rpc = toRpc(parsed);
+    if (rpc === undefined) throw new Error("checkRpc lets no route without a method pass");
+    const more = parsed.additional_bindings ?? [];
+    const overrides = toPolicyOverrides(parsed);
+    return {
+      rpc,
+      upstream: parsed.upstream,
+      rules: [
+        this.buildRule(parsed, at),
+        ...more.map((binding, index) => this.buildRule(binding, [...at, "additional_bindings", index])),
+      ],
+      idempotent: parsed.idempotent,
+      policyFor: (upstream) => mergePolicy(upstream, overrides),
+      position: this.keyAt(at),
+    };
+  }
+
+  private buildRule(parsed: Parameters<typeof toHttpRule>[0], at: Path): PlacedRule {
+    const { rule, pathKeys } = toHttpRule(parsed);
+    const find = (key: string): Position | undefined => this.yaml.spots.get(formatPath([...at, key]))?.value;
+    const positions = {
+      path: nearestSpot([...at, ...pathKeys], this.yaml.spots).value,
+      body: find("body"),
+      responseBody: find("response_body"),
+    };
+    return { ...rule, positions };
+  }
+
+  private keyAt(at: Path): Position {
+    return nearestSpot(at, this.yaml.spots).key;
+  }
+
+  private warn(at: Path, message: string): void {
+    const prefix = at.length === 0 ? "" : `${formatPath(at)}: `;
+    this.warnings.push({ file: this.file, ...this.keyAt(at), message: prefix + message, severity: "warning" });
+  }
+}

@@ -1,0 +1,60 @@
+import type { EtcdOptions } from "../discovery/options.ts";
+import type { Target } from "../discovery/target.ts";
+import type { ServerOptions } from "../edge/options.ts";
+import type { HttpRule } from "../schema/http-rule.ts";
+import type { SchemaSource } from "../schema/load.ts";
+import type { LoadBalancing } from "../upstream/options.ts";
+import type { Policy } from "./policy.ts";
+import type { Position } from "./yaml.ts";
+
+export type { Policy } from "./policy.ts";
+export type { Position } from "./yaml.ts";
+
+/** A configuration with every default filled in and every policy inherited. Plain data, but for `policyFor`. */
+export interface Config {
+  /** As it was given, for messages. */
+  readonly file: string;
+  readonly server: ServerOptions;
+  readonly upstreams: readonly UpstreamConfig[];
+  readonly routes: readonly RouteConfig[];
+  readonly annotations: {
+    readonly read: boolean;
+    /** Patterns such as `library.v1.*`; empty = all services. */
+    readonly services: readonly string[];
+  };
+}
+
+export interface UpstreamConfig {
+  readonly name: string;
+  readonly target: Target;
+  readonly schema: SchemaSource;
+  readonly loadBalancing: LoadBalancing;
+  readonly connectTimeoutMs: number;
+  readonly maxMessageBytes: number;
+  /** The etcd that an `etcd:` target is looked up in; null for other targets. */
+  readonly etcd: EtcdOptions | null;
+  readonly policy: Policy;
+  readonly position: Position;
+}
+
+/** A rule and where its parts stand; a part that is not written has no position. */
+export interface PlacedRule extends HttpRule {
+  readonly positions: {
+    readonly path: Position;
+    readonly body: Position | undefined;
+    readonly responseBody: Position | undefined;
+  };
+}
+
+export interface RouteConfig {
+  /** `pkg.Service/Method` */
+  readonly rpc: string;
+  /** Undefined: the one upstream that has the service. */
+  readonly upstream: string | undefined;
+  /** The rule, then its additional_bindings. */
+  readonly rules: readonly PlacedRule[];
+  readonly idempotent: boolean | undefined;
+  /** This route's policy on an upstream with the given one. */
+  policyFor(upstream: Policy): Policy;
+  readonly position: Position;
+}

@@ -1,0 +1,151 @@
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from "yaml";
+import type { Problem } from "../core/problem.ts";
+import { formatPath, type Path } from "./path.ts";
+
+/** Counted from 1. */
+export interface Position {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** What the file holds at one path. */
+export interface Spot {
+  /** Of the key where there is one, else of the value. */
+  readonly key: Position;
+  /** Where a message about the value points: the value, but the key of a map or list, which may begin lines later. */
+  readonly value: Position;
+  /** The value as written, short enough for a message. */
+  readonly shown: string;
+}
+
+/** A YAML text as plain values, and where each of them stands. */
+export interface YamlFile {
+  /** Maps without a prototype, lists, scalars; undefined where the text is no YAML. */
+  readonly value: unknown;
+  /** By `formatPath`; the whole is "". */
+  readonly spots: ReadonlyMap<string, Spot>;
+  readonly problems: readonly Problem[];
+}
+
+/** What to make of a text in a value: the text in its place, and why that failed. */
+export type ExpandText = (text: string) => { readonly text: string; readonly reasons: readonly string[] };
+
+// Values that aliases may add: generous for a file written by hand, nothing for a bomb (billion laughs).
+const MAX_ALIASED = 10_000;
+// Deeper than any configuration, well below where recursion ends.
+const MAX_DEPTH = 50;
+const MAX_SHOWN = 60;
+
+/** Reads YAML 1.2. Duplicate keys, tags, and aliases that multiply are problems; all are reported at once. */
+export function readYaml(text: string, file: string, expandText: ExpandText): YamlFile {
+  const lines = new LineCounter();
+  const problems: Problem[] = [];
+  const report = (position: Position, message: string): void => {
+    problems.push({ file, ...position, message, severity: "error" });
+  };
+  const at = (offset: number): Position => {
+    const { line, col } = lines.linePos(offset);
+    return { line, column: col };
+  };
+  const document = parse(text, lines);
+  if (document instanceof Error) {
+    report({ line: 1, column: 1 }, `not valid YAML: ${document.message}`);
+    return { value: undefined, spots: new Map(), problems };
+  }
+  let lastLine = 0;
+  for (const { message, pos } of [...document.errors, ...document.warnings]) {
+    const position = at(pos[0]);
+    // What follows in the same line mostly follows from the first.
+    if (position.line === lastLine) continue;
+    lastLine = position.line;
+    const line = text.split("\n", position.line).at(-1) ?? "";
+    const hint = /[{[].*:\s*\$\{/.test(line) ? "; within { } or [ ], quote what holds ${…}" : "";
+    report(position, `not valid YAML: ${decapitalize(message)}${hint}`);
+  }
+  if (problems.length > 0) return { value: undefined, spots: new Map(), problems };
+
+  const spots = new Map<string, Spot>();
+  let aliased = 0;
+
+  /** `open` holds the anchors being followed: one that meets itself would never end. */
+  function read(node: Node | null, path: Path, key: Position | undefined, open: readonly Node[]): unknown {
+    const value = at(node?.range?.[0] ?? 0);
+    if (isAlias(node)) {
+      const target = node.resolve(document as Exclude<typeof document, Error>);
+      if (target === undefined) return report(value, `alias *${node.source} has no anchor &${node.source} before it`);
+      if (open.includes(target)) return report(value, `alias *${node.source} contains itself`);
+      return read(target, path, key ?? value, [...open, target]);
+    }
+    if (open.length > 0 && ++aliased > MAX_ALIASED) {
+      if (aliased === MAX_ALIASED + 1)
+        report(key ?? value, `aliases make more than ${MAX_ALIASED} values of this file`);
+      return undefined;
+    }
+    const spot = { key: key ?? value, value: isScalar(node) ? value : (key ?? value), shown: show(node) };
+    spots.set(formatPath(path), spot);
+    if (path.length > MAX_DEPTH) return report(value, `more than ${MAX_DEPTH} levels deep`);
+    if (isSeq(node)) return node.items.map((item, index) => read(item as Node, [...path, index], undefined, open));
+    if (isMap(node)) return readMap(node.items as MapItem[], path, open);
+    const scalar = isScalar(node) ? node.value : null;
+    if (typeof scalar !== "string") return scalar;
+    const { text, reasons } = expandText(scalar);
+    for (const reason of reasons) report(value, `${formatPath(path)}: ${reason}`);
+    return text;
+  }
+
+  function readMap(items: readonly MapItem[], path: Path, open: readonly Node[]): unknown {
+    // Without a prototype, so that no key can be mistaken for something inherited.
+    const result = Object.create(null) as Record<string, unknown>;
+    const first = new Map<string, Position>();
+    for (const { key, value } of items) {
+      const position = at(key.range?.[0] ?? 0);
+      const name = String(isScalar(key) ? key.value : key);
+      const earlier = first.get(name);
+      if (earlier !== undefined) {
+        report(position, `duplicate key "${name}"; the first stands in line ${earlier.line}`);
+      } else if (name === "__proto__") {
+        report(position, 'key "__proto__" is not allowed');
+      } else {
+        first.set(name, position);
+        result[name] = read(value, [...path, name], position, open);
+      }
+    }
+    return result;
+  }
+
+  return { value: read(document.contents, [], undefined, []), spots, problems };
+}
+
+/** What parsed nodes hold under `stringKeys`. */
+interface MapItem {
+  readonly key: Node;
+  readonly value: Node | null;
+}
+
+function parse(text: string, lineCounter: LineCounter) {
+  try {
+    return parseDocument(text, {
+      lineCounter,
+      prettyErrors: false,
+      stringKeys: true,
+      uniqueKeys: false, // readMap names the first one, too
+      resolveKnownTags: false,
+      logLevel: "silent",
+    });
+  } catch (error) {
+    // The parser recurses: thousands of open brackets end in a RangeError.
+    return error instanceof RangeError ? new Error("nested too deeply") : (error as Error);
+  }
+}
+
+function show(node: Node | null): string {
+  if (isMap(node)) return "a map";
+  if (isSeq(node)) return "a list";
+  if (!isScalar(node) || node.value === null) return "nothing";
+  const text = typeof node.value === "string" ? JSON.stringify(node.value) : (node.source ?? String(node.value));
+  return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}
+
+function decapitalize(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

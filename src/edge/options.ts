@@ -1,0 +1,107 @@
+import { compile } from "@fastify/proxy-addr";
+import { z } from "zod";
+import { duration, filled, host, leaf, list, port, section, size } from "../core/options.ts";
+
+/** Where the gateway listens, and what it takes from clients. */
+export interface ServerOptions {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  readonly admin: { readonly host: string; readonly port: number };
+  readonly timeouts: {
+    readonly headerMs: number;
+    readonly requestMs: number;
+    readonly idleMs: number;
+    readonly drainMs: number;
+  };
+  readonly limits: { readonly headerBytes: number; readonly bodyBytes: number };
+  /** Addresses, CIDR blocks, `loopback`, `linklocal`, `uniquelocal`: whose `x-forwarded-*` is believed. */
+  readonly trustedProxies: readonly string[];
+}
+
+const admin = section(
+  { docs: "The operators' port: /livez, /readyz, /metrics. Keep it away from clients.", later: ["tls"] },
+  {
+    host: filled(host({ docs: "Address of the operators' port.", default: "127.0.0.1" })),
+    port: filled(port({ docs: "Operators' port; 0 lets the system choose.", default: 9901 })),
+  },
+);
+
+const timeouts = section(
+  {
+    docs: "How long a client may take.",
+    check({ header, request }, complain) {
+      // Node refuses to start otherwise (ERR_OUT_OF_RANGE).
+      if (header !== undefined && request !== undefined && header > request) {
+        complain(["header"], "header must not be longer than request, which includes it");
+      }
+    },
+  },
+  {
+    header: filled(duration({ docs: "Until the request line and all headers are there.", default: "10s" })),
+    request: filled(duration({ docs: "Until the whole request is there, body included.", default: "30s" })),
+    idle: filled(duration({ docs: "How long an open connection may wait for its next request.", default: "75s" })),
+    drain: filled(
+      duration({ docs: "How long requests in flight may take to end after SIGTERM.", default: "30s", min: 0 }),
+    ),
+  },
+);
+
+const limits = section(
+  { docs: "How much a client may send." },
+  {
+    header: filled(size({ docs: "Request line and headers together.", default: "64KiB", min: 1024 })),
+    body: filled(size({ docs: "Request body.", default: "4MiB", min: 0 })),
+  },
+);
+
+const trustedProxy = leaf<string>(
+  { docs: "An address, a CIDR block, `loopback`, `linklocal` or `uniquelocal`." },
+  { type: "string" },
+  (value) => {
+    const expected = "expected an IP address, a CIDR block, loopback, linklocal or uniquelocal";
+    if (typeof value !== "string") return { expected };
+    try {
+      compile(value);
+      return { value };
+    } catch {
+      // What it says ("invalid IP address: x") is less than what we expect.
+      return { expected };
+    }
+  },
+);
+
+/** `server:` of routes.yaml. */
+export const serverSection = section(
+  { docs: "Where the gateway listens, and what it takes from clients.", later: ["tls", "http2", "workers", "cors"] },
+  {
+    host: filled(host({ docs: "Address to listen on; 0.0.0.0 for every IPv4 one.", default: "127.0.0.1" })),
+    port: filled(port({ docs: "Port to listen on; 0 lets the system choose.", default: 8080 })),
+    admin: admin.prefault({}),
+    timeouts: timeouts.prefault({}),
+    limits: limits.prefault({}),
+    trusted_proxies: filled(
+      list(
+        { docs: "Proxies in front of the gateway whose `x-forwarded-*` headers are believed.", default: [] },
+        trustedProxy,
+      ),
+    ),
+  },
+);
+
+export function toServerOptions(server: z.output<typeof serverSection>): ServerOptions {
+  const { timeouts, limits } = server;
+  return {
+    host: server.host,
+    port: server.port,
+    admin: server.admin,
+    timeouts: {
+      headerMs: timeouts.header,
+      requestMs: timeouts.request,
+      idleMs: timeouts.idle,
+      drainMs: timeouts.drain,
+    },
+    limits: { headerBytes: limits.header, bodyBytes: limits.body },
+    trustedProxies: server.trusted_proxies,
+  };
+}
