@@ -1,0 +1,151 @@
+import type { DescEnum } from "@bufbuild/protobuf";
+import { didYouMean } from "../core/suggest.ts";
+import { input } from "./json-read-input.ts";
+import { readEnumNumber } from "./json-read-number.ts";
+import { span } from "./json-read-string.ts";
+import { skip, wrong } from "./json-read-syntax.ts";
+import { varint32, varint64 } from "./wire.ts";
+
+/** Finds names given as UTF-8 bytes, with no string made and no object keyed by what a client sent. */
+export class NameTable {
+  readonly #mask: number;
+  /** Index of an entry by slot, -1 for none: open addressing, at most a quarter full. */
+  readonly #slots: Int32Array;
+  readonly #hashes: Int32Array;
+  /** Where an entry's bytes start; one more than there are entries. */
+  readonly #starts: Int32Array;
+  readonly #bytes: Uint8Array;
+  readonly #values: Int32Array;
+
+  /** `values` are what `find` gives for the names: not negative. */
+  constructor(values: ReadonlyMap<string, number>) {
+    const size = 2 ** Math.ceil(Math.log2(Math.max(values.size, 1) * 4));
+    this.#mask = size - 1;
+    this.#slots = new Int32Array(size).fill(-1);
+    this.#hashes = new Int32Array(values.size);
+    this.#starts = new Int32Array(values.size + 1);
+    this.#values = Int32Array.from(values.values());
+    this.#bytes = Buffer.from([...values.keys()].join(""));
+    let entry = 0;
+    for (const name of values.keys()) {
+      const bytes = Buffer.from(name);
+      const hash = hashOf(bytes, 0, bytes.length);
+      this.#hashes[entry] = hash;
+      this.#starts[entry + 1] = (this.#starts[entry] as number) + bytes.length;
+      let slot = this.#slotOf(hash);
+      while (this.#slots[slot] !== -1) slot = (slot + 1) & this.#mask;
+      this.#slots[slot] = entry++;
+    }
+  }
+
+  /** The value of the name in [from, to) of `text`, whose `hashOf` is `hash`; -1 where there is none. */
+  find(text: Uint8Array, from: number, to: number, hash: number): number {
+    const length = to - from;
+    for (let slot = this.#slotOf(hash); ; slot = (slot + 1) & this.#mask) {
+      const entry = this.#slots[slot] as number;
+      if (entry < 0) return -1;
+      if (this.#hashes[entry] !== hash) continue;
+      const start = this.#starts[entry] as number;
+      if ((this.#starts[entry + 1] as number) - start !== length) continue;
+      let k = 0;
+      while (k < length && this.#bytes[start + k] === text[from + k]) k++;
+      if (k === length) return this.#values[entry] as number;
+    }
+  }
+
+  /** As `find`, for a name of JSON that starts with the quote at `input.at`, in any form; reads over it. */
+  findQuoted(): number {
+    span("a name");
+    return this.findSpan();
+  }
+
+  /** As `find`, for the text that `span` left. */
+  findSpan(): number {
+    const { text, from, to } = input;
+    return this.find(text, from, to, hashOf(text, from, to));
+  }
+
+  #slotOf(hash: number): number {
+    return (hash ^ (hash >>> 15)) & this.#mask;
+  }
+}
+
+/** The hash by which a NameTable finds; readers compute it while they scan. */
+function hashOf(text: Uint8Array, from: number, to: number): number {
+  let hash = 0;
+  for (let i = from; i < to; i++) hash = (Math.imul(hash, 31) + (text[i] as number)) | 0;
+  return hash;
+}
+
+/** An enum as readers need it. */
+export interface EnumTable {
+  readonly desc: DescEnum;
+  /** Index into `numbers` by name. */
+  readonly names: NameTable;
+  readonly numbers: readonly number[];
+  /** The numbers of a closed enum; undefined where every number is allowed. */
+  readonly closed: ReadonlySet<number> | undefined;
+  readonly expected: string;
+  readonly ignoreUnknown: boolean;
+}
+
+export function createEnumTable(desc: DescEnum, ignoreUnknown: boolean): EnumTable {
+  const indexes = new Map<string, number>();
+  // Custom JSON names first: protoc refuses one that equals another value's name, and if it did not, the name wins.
+  desc.values.forEach((value, index) => indexes.set(value.jsonName, index));
+  desc.values.forEach((value, index) => indexes.set(value.name, index));
+  const numbers = desc.values.map((value) => value.number);
+  return {
+    desc,
+    names: new NameTable(indexes),
+    numbers,
+    closed: desc.open ? undefined : new Set(numbers),
+    expected: `a value of ${desc.typeName}`,
+    ignoreUnknown,
+  };
+}
+
+/**
+ * Reads an enum value, by name or number, at `input.at` as a varint. Gives -1, with nothing written, for an unknown
+ * name where these are ignored.
+ */
+export function readEnum(o: number, table: EnumTable): number {
+  const { at, bytes } = input;
+  const first = bytes[at] as number;
+  if (first === 0x22) {
+    const index = table.names.findQuoted();
+    if (index < 0) {
+      if (table.ignoreUnknown) return -1;
+      wrongName(at, table);
+    }
+    return putEnum(table.numbers[index] as number, o);
+  }
+  if (first !== 0x2d && !(first >= 0x30 && first <= 0x39)) wrong(at, table.expected);
+  return putEnumNumber(at, o, table);
+}
+
+/** Reads an enum value's number at `input.at`; `at` is where to blame it. */
+export function putEnumNumber(at: number, o: number, table: EnumTable): number {
+  const number = readEnumNumber(table.expected);
+  if (table.closed !== undefined && !table.closed.has(number)) wrong(at, table.expected);
+  return putEnum(number, o);
+}
+
+/** Writes an enum's number as a varint. */
+export function putEnum(number: number, o: number): number {
+  return number < 0 ? varint64(number, -1, o) : varint32(number, o);
+}
+
+/** Refuses the text that `span` left as a name of the enum's values. */
+export function wrongName(at: number, table: EnumTable): never {
+  const name = input.text.utf8Slice(input.from, Math.min(input.to, input.from + 200));
+  const names = table.desc.values.map((value) => value.name);
+  wrong(at, table.expected, didYouMean(name, names));
+}
+
+/** As readEnum for google.protobuf.NullValue, whose value is written `null`. */
+export function readNullValue(o: number, table: EnumTable): number {
+  if (input.bytes[input.at] !== 0x6e) return readEnum(o, table);
+  skip();
+  return putEnum(0, o);
+}

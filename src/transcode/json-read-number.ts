@@ -1,0 +1,297 @@
+import { input } from "./json-read-input.ts";
+import { span } from "./json-read-string.ts";
+import { scanNumber, wrong } from "./json-read-syntax.ts";
+import { varint32, varint64, wire } from "./wire.ts";
+
+// Every reader takes a number or the same in quotes, as ProtoJSON allows for all kinds; `1.0` and `1e2` are integers.
+// The plain form of up to 15 digits is read in one go; everything else goes by the exact way, which sees decimal
+// digits and never a double.
+
+const OUT_OF_RANGE = ", which is out of range";
+
+export function readInt32(o: number): number {
+  const value = int32("an int32");
+  return value < 0 ? varint64(value, -1, o) : varint32(value, o);
+}
+
+export function readUint32(o: number): number {
+  return varint32(uint32("a uint32"), o);
+}
+
+export function readSint32(o: number): number {
+  const value = int32("a sint32");
+  return varint32((value << 1) ^ (value >> 31), o);
+}
+
+export function readFixed32(o: number): number {
+  return fixed32(uint32("a fixed32"), o);
+}
+
+export function readSfixed32(o: number): number {
+  return fixed32(int32("a sfixed32"), o);
+}
+
+export function readInt64(o: number): number {
+  readSigned("an int64");
+  return varint64(low, high, o);
+}
+
+export function readUint64(o: number): number {
+  readUnsigned("a uint64");
+  return varint64(low, high, o);
+}
+
+export function readSint64(o: number): number {
+  readSigned("a sint64");
+  const sign = high >> 31;
+  return varint64((low << 1) ^ sign, ((high << 1) | (low >>> 31)) ^ sign, o);
+}
+
+export function readFixed64(o: number): number {
+  readUnsigned("a fixed64");
+  return fixed32(high, fixed32(low, o));
+}
+
+export function readSfixed64(o: number): number {
+  readSigned("a sfixed64");
+  return fixed32(high, fixed32(low, o));
+}
+
+export function readDouble(o: number): number {
+  return wire.bytes.writeDoubleLE(readNumber("a double"), o);
+}
+
+export function readFloat(o: number): number {
+  const { at } = input;
+  const value = readNumber("a float");
+  // What rounds to infinity is too large; infinity itself was written as such.
+  if (!Number.isFinite(Math.fround(value)) && Number.isFinite(value)) wrong(at, "a float", OUT_OF_RANGE);
+  return wire.bytes.writeFloatLE(value, o);
+}
+
+/** Reads the number of an enum value at `input.at`. */
+export function readEnumNumber(expected: string): number {
+  return int32(expected);
+}
+
+/** Reads a JSON number, not in quotes, at `input.at`. */
+export function readPlainNumber(expected: string): number {
+  const { at, bytes } = input;
+  let i = at;
+  const isNegative = bytes[i] === 0x2d;
+  if (isNegative) i++;
+  const first = i;
+  let value = 0;
+  let decimals = 0;
+  let byte = bytes[i] as number;
+  while (byte >= 0x30 && byte <= 0x39) {
+    value = value * 10 + byte - 0x30;
+    byte = bytes[++i] as number;
+  }
+  let digits = i - first;
+  const isPlain = digits > 0 && (digits === 1 || bytes[first] !== 0x30);
+  if (byte === 0x2e) {
+    const point = i;
+    byte = bytes[++i] as number;
+    while (byte >= 0x30 && byte <= 0x39) {
+      value = value * 10 + byte - 0x30;
+      byte = bytes[++i] as number;
+    }
+    decimals = i - point - 1;
+    digits = decimals > 0 ? digits + decimals : 0;
+  }
+  // Up to 15 digits and powers of ten up to 22 are exact as doubles, so one division rounds right (Clinger, "How to
+  // Read Floating Point Numbers Accurately", 1990).
+  if (isPlain && digits > 0 && digits <= 15 && byte !== 0x65 && byte !== 0x45) {
+    input.at = i;
+    if (decimals > 0) value /= POWERS[decimals] as number;
+    return isNegative ? -value : value;
+  }
+  const end = scanNumber(bytes, at);
+  if (end < 0) wrong(at, expected);
+  input.at = end;
+  return finite(at, Number(bytes.latin1Slice(at, end)), expected);
+}
+
+const POWERS = Array.from({ length: 16 }, (_, n) => 10 ** n);
+
+function readNumber(expected: string): number {
+  const { at } = input;
+  if (input.bytes[at] !== 0x22) return readPlainNumber(expected);
+  span(expected);
+  return numberOfSpan(at, expected);
+}
+
+/** The number that the text of `span` writes, `NaN`, `Infinity` and `-Infinity` too; `at` is where to blame it. */
+export function numberOfSpan(at: number, expected: string): number {
+  const { text, from, to } = input;
+  if (scanNumber(text, from) === to) return finite(at, Number(text.latin1Slice(from, to)), expected);
+  if (to - from > 9) wrong(at, expected);
+  const word = text.latin1Slice(from, to);
+  if (word !== "NaN" && word !== "Infinity" && word !== "-Infinity") wrong(at, expected);
+  return Number(word);
+}
+
+function finite(at: number, value: number, expected: string): number {
+  if (!Number.isFinite(value)) wrong(at, expected, OUT_OF_RANGE);
+  return value;
+}
+
+function fixed32(value: number, o: number): number {
+  const out = wire.bytes;
+  out[o] = value;
+  out[o + 1] = value >>> 8;
+  out[o + 2] = value >>> 16;
+  out[o + 3] = value >>> 24;
+  return o + 4;
+}
+
+function int32(expected: string): number {
+  const { at } = input;
+  let value = readShort();
+  if (value === LONG) {
+    readExact(expected);
+    // What fits in 53 bits is exact here, and what does not is out of range anyway.
+    value = (isNegative ? -1 : 1) * ((high >>> 0) * 0x1_0000_0000 + (low >>> 0));
+  }
+  if (value > 0x7fffffff || value < -0x80000000) wrong(at, expected, OUT_OF_RANGE);
+  return value | 0;
+}
+
+function uint32(expected: string): number {
+  const { at } = input;
+  let value = readShort();
+  if (value === LONG) {
+    readExact(expected);
+    value = (isNegative ? -1 : 1) * ((high >>> 0) * 0x1_0000_0000 + (low >>> 0));
+  }
+  if (value > 0xffffffff || value < 0) wrong(at, expected, OUT_OF_RANGE);
+  return value >>> 0;
+}
+
+// The last 64-bit integer: two halves (as int32 or uint32 alike). After `readExact` they hold the magnitude.
+let low = 0;
+let high = 0;
+let isNegative = false;
+
+/** Reads a signed 64-bit integer into `low` and `high`. */
+function readSigned(expected: string): void {
+  const { at } = input;
+  const value = readShort();
+  if (value !== LONG) {
+    low = value >>> 0;
+    high = Math.floor(value / 0x1_0000_0000) | 0;
+    return;
+  }
+  readExact(expected);
+  const isMinimum = isNegative && high >>> 0 === 0x80000000 && low === 0;
+  if (high < 0 && !isMinimum) wrong(at, expected, OUT_OF_RANGE);
+  if (isNegative) {
+    low = -low | 0;
+    high = ~high + (low === 0 ? 1 : 0);
+  }
+}
+
+/** Reads an unsigned 64-bit integer into `low` and `high`. */
+function readUnsigned(expected: string): void {
+  const { at } = input;
+  const value = readShort();
+  if (value !== LONG) {
+    if (value < 0) wrong(at, expected, OUT_OF_RANGE);
+    low = value >>> 0;
+    high = Math.floor(value / 0x1_0000_0000) | 0;
+    return;
+  }
+  readExact(expected);
+  if (isNegative && (low !== 0 || high !== 0)) wrong(at, expected, OUT_OF_RANGE);
+}
+
+// No integer of 15 digits.
+const LONG = 1e15;
+
+/** Reads an integer of up to 15 digits at `input.at`, in quotes or not; LONG, and nothing read, for any other form. */
+function readShort(): number {
+  const { bytes, at } = input;
+  const isQuoted = bytes[at] === 0x22;
+  let i = isQuoted ? at + 1 : at;
+  const isNegative = bytes[i] === 0x2d;
+  if (isNegative) i++;
+  const first = i;
+  let value = 0;
+  let byte = bytes[i] as number;
+  while (byte >= 0x30 && byte <= 0x39) {
+    value = value * 10 + byte - 0x30;
+    byte = bytes[++i] as number;
+  }
+  const digits = i - first;
+  if (digits === 0 || digits > 15 || (digits > 1 && bytes[first] === 0x30)) return LONG;
+  if (isQuoted) {
+    if (byte !== 0x22) return LONG;
+    i++;
+  } else if (byte === 0x2e || byte === 0x65 || byte === 0x45) return LONG;
+  input.at = i;
+  return isNegative ? -value : value;
+}
+
+/** Reads an integer of any form at `input.at`: its magnitude into `low` and `high`, its sign into `isNegative`. */
+function readExact(expected: string): void {
+  const { at, bytes } = input;
+  let text: Buffer = bytes;
+  let from = at;
+  let end = -1;
+  if (bytes[at] === 0x22) {
+    span(expected);
+    ({ text, from } = input);
+    end = input.to;
+    if (scanNumber(text, from) !== end) wrong(at, expected);
+  } else {
+    end = scanNumber(bytes, at);
+    if (end < 0) wrong(at, expected);
+    input.at = end;
+  }
+  isNegative = text[from] === 0x2d;
+  if (isNegative) from++;
+
+  // [from, last) holds the digits and perhaps a point; the value is these digits times ten to the `exponent`.
+  let last = from;
+  let point = -1;
+  for (let byte = text[last] as number; last < end && byte !== 0x65 && byte !== 0x45; byte = text[++last] as number) {
+    if (byte === 0x2e) point = last;
+  }
+  let exponent = last < end ? exponentOf(text, last + 1, end) : 0;
+  if (point >= 0) exponent -= last - point - 1;
+  // trailing and leading zeros
+  for (; last > from && (text[last - 1] === 0x30 || last - 1 === point); last--) if (last - 1 !== point) exponent++;
+  for (; from < last && (text[from] === 0x30 || from === point); from++);
+  low = high = 0;
+  if (from === last) return;
+  if (exponent < 0) wrong(at, expected);
+  const length = last - from - (point > from && point < last ? 1 : 0) + exponent;
+  if (length > 20) wrong(at, expected, OUT_OF_RANGE);
+
+  // top * 10^9 + rest, each exact as a double: at most 11 and 9 digits
+  let top = 0;
+  let rest = 0;
+  for (let k = 0; k < length; from++) {
+    if (from === point && from < last) continue;
+    const digit = from < last ? (text[from] as number) - 0x30 : 0;
+    if (k++ < length - 9) top = top * 10 + digit;
+    else rest = rest * 10 + digit;
+  }
+  // In 16-bit limbs, so that every product stays below 2^53.
+  const upper = Math.floor(top / 0x10000) * 1e9;
+  const lower = (upper % 0x10000) * 0x10000 + ((top % 0x10000) * 1e9 + rest);
+  const carried = Math.floor(upper / 0x10000) + Math.floor(lower / 0x1_0000_0000);
+  if (carried > 0xffffffff) wrong(at, expected, OUT_OF_RANGE);
+  low = (lower % 0x1_0000_0000) | 0;
+  high = carried | 0;
+}
+
+/** The exponent in [at, end), cut at a billion: further from zero than any text has digits. */
+function exponentOf(text: Uint8Array, at: number, end: number): number {
+  const isNegative = text[at] === 0x2d;
+  if (isNegative || text[at] === 0x2b) at++;
+  let value = 0;
+  for (; at < end; at++) value = Math.min(value * 10 + (text[at] as number) - 0x30, 1e9);
+  return isNegative ? -value : value;
+}

@@ -1,0 +1,112 @@
+// google.protobuf.Struct, Value and ListValue: any JSON (struct.proto).
+
+import { malformed, refuse, tooDeep } from "./json-read-error.ts";
+import { input, MAX_DEPTH } from "./json-read-input.ts";
+import { readPlainNumber } from "./json-read-number.ts";
+import { readString } from "./json-read-string.ts";
+import { colon, skip, skipSpace, wrong } from "./json-read-syntax.ts";
+import { close, ROOM, wire } from "./wire.ts";
+
+/** Reads any JSON value at `input.at` as a Value. */
+export function readValue(o: number): number {
+  const out = wire.bytes;
+  switch (input.bytes[input.at]) {
+    case 0x22: // string_value = 3
+      out[o] = 0x1a;
+      return readString(o + 1);
+    case 0x7b: // struct_value = 5
+      out[o] = 0x2a;
+      return close(o + 1, readStruct(o + 2));
+    case 0x5b: // list_value = 6
+      out[o] = 0x32;
+      return close(o + 1, readListValue(o + 2));
+    case 0x74: // bool_value = 4
+    case 0x66:
+      out[o] = 0x20;
+      out[o + 1] = input.bytes[input.at] === 0x74 ? 1 : 0;
+      skip();
+      return o + 2;
+    case 0x6e: // null_value = 1
+      out[o] = 0x08;
+      out[o + 1] = 0;
+      skip();
+      return o + 2;
+    default: // number_value = 2
+      out[o] = 0x11;
+      return out.writeDoubleLE(readPlainNumber("a JSON value"), o + 1);
+  }
+}
+
+/** Reads an object at `input.at` as a Struct. */
+export function readStruct(o: number): number {
+  const { bytes, at: start } = input;
+  if (bytes[start] !== 0x7b) wrong(start, "an object");
+  if (++input.depth > MAX_DEPTH) tooDeep(start);
+  let at = skipSpace(start + 1);
+  let keys: Keys;
+  if (bytes[at] === 0x7d) at++;
+  else {
+    for (;;) {
+      if (bytes[at] !== 0x22) malformed(at, "a name in double quotes");
+      // fields = 1, a map: its entries have the key as field 1 and the value as field 2
+      const entry = o;
+      wire.grow(o, ROOM)[o] = 0x0a;
+      wire.bytes[o + 2] = 0x0a;
+      input.at = at;
+      o = readString(o + 3);
+      keys = addKey(keys, entry + 2, o, at);
+      input.at = colon(input.at);
+      wire.grow(o, ROOM)[o] = 0x12;
+      o = close(o + 1, readValue(o + 2));
+      o = close(entry + 1, o);
+      at = skipSpace(input.at);
+      if (bytes[at] === 0x7d) break;
+      if (bytes[at] !== 0x2c) malformed(at, '"," or "}"');
+      at = skipSpace(at + 1);
+    }
+    at++;
+  }
+  input.depth--;
+  input.at = at;
+  return o;
+}
+
+/** Reads an array at `input.at` as a ListValue. */
+export function readListValue(o: number): number {
+  const { bytes, at: start } = input;
+  if (bytes[start] !== 0x5b) wrong(start, "an array");
+  if (++input.depth > MAX_DEPTH) tooDeep(start);
+  let at = skipSpace(start + 1);
+  if (bytes[at] === 0x5d) at++;
+  else {
+    for (;;) {
+      input.at = at;
+      wire.grow(o, ROOM)[o] = 0x0a; // values = 1
+      o = close(o + 1, readValue(o + 2));
+      at = skipSpace(input.at);
+      if (bytes[at] === 0x5d) break;
+      if (bytes[at] !== 0x2c) malformed(at, '"," or "]"');
+      at = skipSpace(at + 1);
+    }
+    at++;
+  }
+  input.depth--;
+  input.at = at;
+  return o;
+}
+
+/** The keys of a map so far: none, one, or more. */
+export type Keys = undefined | string | Set<string>;
+
+/**
+ * Adds a map's key, written with its tag in [from, o) of the output, to those before it; the second of a kind is
+ * refused, blamed at `at`. As written, keys are equal exactly where their values are. The tag in front keeps V8 from
+ * taking a key of digits for an array index, whose hash a client could choose.
+ */
+export function addKey(keys: Keys, from: number, o: number, at: number): Keys {
+  const key = wire.bytes.latin1Slice(from, o);
+  if (keys === undefined) return key;
+  const all = typeof keys === "string" ? new Set([keys]) : keys;
+  if (all.has(key)) refuse("FIELD_INVALID", at, "given twice");
+  return all.add(key);
+}
