@@ -9,7 +9,8 @@ export function nearest(name: string, candidates: readonly string[]): string | u
   );
   const found = candidates.find((candidate) => candidate.toLowerCase() === best);
   if (found === undefined) return undefined;
-  return distance(name.toLowerCase(), best) <= Math.max(1, Math.floor(name.length / 3)) ? found : undefined;
+  // Two letters swapped are two edits, so a word of five may have two.
+  return distance(name.toLowerCase(), best) <= Math.max(1, Math.floor(name.length * 0.4)) ? found : undefined;
 }
 
 /** `; did you mean "title"?`, or nothing. */
