@@ -1,0 +1,18 @@
+// "TimeoutUnit" of gRPC over HTTP/2, in milliseconds.
+const UNIT_MS: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1000,
+  m: 1,
+  u: 1e-3,
+  n: 1e-6,
+};
+
+/**
+ * Milliseconds of a `grpc-timeout` header, at most eight digits and a unit; undefined where it is none. Zero counts
+ * as one, although the grammar says "positive": grpc-go writes `0n` for a deadline that has passed.
+ */
+export function parseGrpcTimeout(value: string): number | undefined {
+  if (!/^[0-9]{1,8}[HMSmun]$/.test(value)) return undefined;
+  return Number(value.slice(0, -1)) * (UNIT_MS[value.slice(-1)] as number); // the pattern names the table's keys
+}
