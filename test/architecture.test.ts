@@ -29,7 +29,7 @@ const mayImport: Record<string, readonly string[]> = {
 // is a decision too; the README says what each is for.
 const homes: Record<string, readonly string[]> = {
   "@bufbuild/protobuf": ["schema/", "transcode/", "routing/", "exchange/", "snapshot"],
-  "@fastify/proxy-addr": ["edge/"],
+  "@fastify/proxy-addr": ["exchange/client-address.ts"],
   "@grpc/grpc-js": ["upstream/connection/", "discovery/etcd/", "schema/reflection"],
   "@grpc/proto-loader": ["discovery/etcd/"],
   commander: ["cli/"],
@@ -103,7 +103,7 @@ interface Import {
 
 // In code, comments aside: `import x from "y"`, `export * from "y"`, `import "y"`, `import("y")`, `typeof import("y")`.
 const IMPORT =
-  /\b(?:(?:import|export)\b(?<clause>[^"'`;()]*?)\bfrom|(?<bare>\bimport)\s*\(?)\s*["'](?<target>[^"']+)["']/g;
+  /(?<!["'`.])\b(?:(?:import|export)\b(?<clause>[^"'`;()]*?)\bfrom|import\s*\(?)\s*(?<quote>["'])(?<target>[\w@./:#-]+)\k<quote>/g;
 
 /** The imports of a source text whose comments are gone. */
 function importsOf(code: string): Import[] {
@@ -306,8 +306,14 @@ describe("this test's own eyes", () => {
     it(`sees ${JSON.stringify(text)}`, () => assert.deepEqual(importsIn(text), [{ target, isType }]));
   }
 
-  for (const text of ['// import "./x.ts"', '/* from "./x.ts" */', '/**\n * import x from "./x.ts"\n */']) {
-    it(`takes ${JSON.stringify(text)} for a comment`, () => assert.deepEqual(importsIn(text), []));
+  for (const text of [
+    '// import "./x.ts"',
+    '/* from "./x.ts" */',
+    '/**\n * import x from "./x.ts"\n */',
+    'case "import":\nf("x")',
+    'fail("no import", "x")',
+  ]) {
+    it(`sees no import in ${JSON.stringify(text)}`, () => assert.deepEqual(importsIn(text), []));
   }
 
   for (const [file, text, expected] of [
