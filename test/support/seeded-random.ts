@@ -1,0 +1,18 @@
+import type { Random } from "../../src/core/random.ts";
+
+/** Uniform numbers in [0, 1) that depend on the seed alone (mulberry32). */
+export function seededRandom(seed: number): Random {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/** A seed for a test that should differ from run to run; print it where the test fails. */
+export function freshSeed(): number {
+  return Math.floor(Math.random() * 2 ** 32);
+}
