@@ -1,6 +1,6 @@
-import { compile } from "@fastify/proxy-addr";
 import { z } from "zod";
 import { duration, filled, host, leaf, list, port, section, size } from "../core/options.ts";
+import { compileClientAddresses } from "../exchange/client-address.ts";
 
 /** Where the gateway listens, and what it takes from clients. */
 export interface ServerOptions {
@@ -62,7 +62,7 @@ const trustedProxy = leaf<string>(
     const expected = "expected an IP address, a CIDR block, loopback, linklocal or uniquelocal";
     if (typeof value !== "string") return { expected };
     try {
-      compile(value);
+      compileClientAddresses([value]);
       return { value };
     } catch {
       // What it says ("invalid IP address: x") is less than what we expect.

@@ -1,43 +1,57 @@
 import { z } from "zod";
-import { list, record, section, text } from "../core/options.ts";
-
-/** Which headers cross in one direction. Names in lower case. */
-export interface HeaderOptions {
-  /** Names that cross; empty = all that no rule holds back. */
-  readonly allow: readonly string[];
-  /** Names that do not cross; wins over `allow`. */
-  readonly deny: readonly string[];
-  /** From the name as it came to the name as it goes on. */
-  readonly rename: Readonly<Record<string, string>>;
-}
+import { leaf, list, record, section } from "../core/options.ts";
+import { whyNeverCrosses, type HeaderDirection, type HeaderRules } from "./headers.ts";
 
 export interface HeaderPolicyOptions {
-  readonly headers: { readonly request: HeaderOptions; readonly response: HeaderOptions };
+  readonly headers: { readonly request: HeaderRules; readonly response: HeaderRules };
 }
 
-const none: HeaderOptions = { allow: [], deny: [], rename: {} };
+const none: HeaderRules = { allow: [], deny: [], rename: {} };
 export const defaultHeaderPolicy: HeaderPolicyOptions = { headers: { request: none, response: none } };
 
-// RFC 9110, 5.6.2 "Tokens": what gRPC metadata allows too is decided where headers cross.
-const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
-const what = "a header name";
-const name = text({ docs: "A header name; case does not matter.", pattern: TOKEN, what });
+// RFC 9110, 5.6.2 "Tokens", but "*", which stands for the rest of a name here.
+const TOKEN = "[!#$%&'+.^_`|~0-9A-Za-z-]+";
+const NAME = new RegExp(`^${TOKEN}$`);
+const PATTERN = new RegExp(`^(${TOKEN})?\\*$`);
 
-function direction(docs: string) {
+/** A name in lower case. With `crosses` set, one that could never go on in that direction is refused. */
+function headerName(docs: string, options: { pattern: boolean; crosses?: HeaderDirection }) {
+  const { pattern, crosses } = options;
+  const expected = `expected a header name${pattern ? ", or a beginning that ends in *" : ""}`;
+  const source = pattern ? `^(${TOKEN}\\*?|\\*)$` : `^${TOKEN}$`;
+  return leaf<string>({ docs }, { type: "string", pattern: `${source}|\\$\\{` }, (value) => {
+    if (typeof value !== "string") return { expected };
+    if (!NAME.test(value) && !(pattern && PATTERN.test(value))) return { expected };
+    const reason = crosses === undefined || !NAME.test(value) ? null : whyNeverCrosses(crosses, value);
+    if (reason === null) return { value: value.toLowerCase() };
+    return { sentence: `header ${JSON.stringify(value)} never crosses: ${reason}` };
+  });
+}
+
+function direction(docs: string, crosses: HeaderDirection) {
   return section(
     {
       docs,
       check({ rename }, complain) {
-        for (const key of Object.keys(rename ?? {})) {
-          if (!new RegExp(`^${TOKEN}$`).test(key))
-            complain(["rename", key], `${JSON.stringify(key)} is no header name`);
+        for (const name of Object.keys(rename ?? {})) {
+          // The old name may be one that the gateway sets, so that only the new one is held to what may cross.
+          if (!NAME.test(name)) complain(["rename", name], "expected a header name before the colon");
         }
       },
     },
     {
-      allow: list({ docs: "Only these headers cross; empty: all that may.", default: [] }, name).optional(),
-      deny: list({ docs: "These headers do not cross; wins over allow.", default: [] }, name).optional(),
-      rename: record({ docs: "Old name to new name.", default: {} }, name).optional(),
+      allow: list(
+        { docs: "Only these headers cross; empty: all that may.", default: [] },
+        headerName("A header name, or a beginning that ends in *; case does not matter.", { pattern: true }),
+      ).optional(),
+      deny: list(
+        { docs: "These headers do not cross; wins over allow.", default: [] },
+        headerName("A header name, or a beginning that ends in *; case does not matter.", { pattern: true }),
+      ).optional(),
+      rename: record(
+        { docs: "From the name as it comes to the name as it goes on.", default: {} },
+        headerName("The new name.", { pattern: false, crosses }),
+      ).optional(),
     },
   );
 }
@@ -47,8 +61,8 @@ export const headerPolicyShape = {
   headers: section(
     { docs: "Which headers cross, in addition to what never does (hop-by-hop, host, content-*, grpc-*)." },
     {
-      request: direction("From HTTP headers to gRPC metadata.").optional(),
-      response: direction("From gRPC metadata to HTTP headers.").optional(),
+      request: direction("From HTTP headers to gRPC metadata.", "request").optional(),
+      response: direction("From gRPC metadata to HTTP headers.", "response").optional(),
     },
   ).optional(),
 };
@@ -58,15 +72,14 @@ type ParsedDirection = z.output<ReturnType<typeof direction>>;
 
 /** What a level sets, undefined where it leaves a key to the level above. */
 export function toHeaderPolicy({ headers }: Parsed) {
-  return { headers: { request: toHeaderOptions(headers?.request), response: toHeaderOptions(headers?.response) } };
+  return { headers: { request: toHeaderRules(headers?.request), response: toHeaderRules(headers?.response) } };
 }
 
-function toHeaderOptions(parsed: ParsedDirection | undefined) {
-  const lower = (names: readonly string[] | undefined) => names?.map((one) => one.toLowerCase());
-  const entries = Object.entries(parsed?.rename ?? {});
+function toHeaderRules(parsed: ParsedDirection | undefined) {
+  const renames = Object.entries(parsed?.rename ?? {});
   return {
-    allow: lower(parsed?.allow),
-    deny: lower(parsed?.deny),
-    rename: Object.fromEntries(entries.map(([from, to]) => [from.toLowerCase(), to.toLowerCase()])),
+    allow: parsed?.allow,
+    deny: parsed?.deny,
+    rename: Object.fromEntries(renames.map(([from, to]) => [from.toLowerCase(), to])),
   };
 }
