@@ -218,7 +218,7 @@ function asciiValue(value: string): string | null {
   while (start < end && isBlank(value.charCodeAt(start))) start++;
   while (end > start && isBlank(value.charCodeAt(end - 1))) end--;
   const text = end - start === value.length ? value : value.slice(start, end);
-  return /^[\x20-\x7e]*$/.test(text) ? text : null;
+  return /[^\x20-\x7e]/.test(text) ? null : text;
 }
 
 function isBlank(char: number): boolean {
