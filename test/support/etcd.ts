@@ -61,6 +61,12 @@ export class EtcdApi {
     await this.#post("kv/compaction", { revision: String(await this.revision()), physical: true });
   }
 
+  /** A lease of so many seconds. */
+  async grant(ttlSeconds: number): Promise<string> {
+    const { ID } = await this.#post<{ ID: string }>("lease/grant", { TTL: ttlSeconds });
+    return ID;
+  }
+
   async revoke(lease: string): Promise<void> {
     await this.#post("lease/revoke", { ID: lease });
   }
