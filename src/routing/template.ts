@@ -25,15 +25,15 @@ export interface PathTemplate {
   readonly verb: string;
 }
 
-/** A path template that breaks the grammar. */
+/** A path template that breaks the grammar. The message gives the column; the caller names the template. */
 export class TemplateError extends Error {
   /** Counts from 1 within the template. */
   readonly column: number;
   /** What could have stood there. */
   readonly expected: string;
 
-  constructor(source: string, index: number, expected: string, found: string) {
-    super(`path template "${source}", column ${index + 1}: expected ${expected}, found ${found}`);
+  constructor(index: number, expected: string, found: string) {
+    super(`column ${index + 1}: expected ${expected}, found ${found}`);
     this.name = "TemplateError";
     this.column = index + 1;
     this.expected = expected;
@@ -208,7 +208,7 @@ class Parser {
   }
 
   private fail(expected: string, index = this.index, found = this.atEnd() ? "the end" : quote(this.peek())): never {
-    throw new TemplateError(this.source, index, expected, found);
+    throw new TemplateError(index, expected, found);
   }
 }
 
