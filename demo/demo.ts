@@ -109,7 +109,7 @@ function banner(
   });
   return [
     `The gateway listens on ${address}`,
-    `in front of ${instances.map(({ name, address }) => `${name} (${address})`).join(", ")}`,
+    `in front of ${instances.map(({ name, address, pid }) => `${name} (${address}, pid ${pid})`).join(", ")}`,
     ...(etcdUrl === undefined ? [] : [`which it finds in etcd at ${etcdUrl}`]),
     "",
     ...routesTable.trimEnd().split("\n"),
