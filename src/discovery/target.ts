@@ -48,7 +48,11 @@ export function parseTarget(text: string): Target {
   if (scheme === "dns" || scheme === "discov" || text.startsWith("dns:")) {
     throw new Error(`target ${quote(text)}: ${scheme ?? "dns"} is not supported yet; ${EXPECTED}`);
   }
-  if (scheme === undefined) return parsePass(text, text);
+  if (scheme === undefined) {
+    // A service's name alone is the likely slip; anything else without a scheme can only be meant as addresses.
+    if (!text.includes(":")) throw new Error(`target ${quote(text)}: the scheme is missing; ${EXPECTED}`);
+    return parsePass(text, text);
+  }
   const afterScheme = text.slice(scheme.length + "://".length);
   if (scheme === "pass") {
     if (afterScheme.startsWith("/")) return parsePass(text, afterScheme.slice(1));
@@ -62,7 +66,7 @@ function parsePass(target: string, list: string): PassTarget {
   const connectionsOf = new Map<string, number>();
   for (const item of list.split(",")) {
     const { rest, connections } = splitConnections(target, item.trim());
-    const parsed = parseAddress(rest.startsWith(":") ? `localhost${rest}` : rest);
+    const parsed = parseAddress(/^:[0-9]+$/.test(rest) ? `localhost${rest}` : rest);
     if (!parsed.ok) throw new Error(`target ${quote(target)}: ${parsed.reason}`);
     connectionsOf.set(parsed.address, (connectionsOf.get(parsed.address) ?? 0) + connections);
   }
