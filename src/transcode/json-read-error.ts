@@ -137,7 +137,7 @@ function step(quoted: string, isInner: boolean): string {
   const shown = shorten(
     name.replace(/\\u([0-9a-fA-F]{4})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16))),
   );
-  if (/^\w+…?$/.test(shown)) return isInner ? `.${shown}` : shown;
+  if (/^[A-Za-z_]\w*…?$/.test(shown)) return isInner ? `.${shown}` : shown;
   if (/^\[[\w.]+\]$/.test(shown)) return shown; // an extension: its name has the brackets already
   return `[${JSON.stringify(shown)}]`;
 }

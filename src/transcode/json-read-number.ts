@@ -63,7 +63,11 @@ export function readDouble(o: number): number {
 
 export function readFloat(o: number): number {
   const { at } = input;
-  const value = readNumber("a float");
+  return putFloat(at, readNumber("a float"), o);
+}
+
+/** Writes a float; `at` is where to blame one that is out of range. */
+export function putFloat(at: number, value: number, o: number): number {
   // What rounds to infinity is too large; infinity itself was written as such.
   if (!Number.isFinite(Math.fround(value)) && Number.isFinite(value)) wrong(at, "a float", OUT_OF_RANGE);
   return wire.bytes.writeFloatLE(value, o);

@@ -1,0 +1,114 @@
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
+import { fieldError } from "../core/errors.ts";
+import { didYouMean } from "../core/suggest.ts";
+import { fieldOf } from "./field-path.ts";
+import type { JsonReaders } from "./json-read.ts";
+import type { JsonOptions } from "./options.ts";
+import { compileQuery, targetOf, writeText, type QueryReader, type Target } from "./query.ts";
+import { wire } from "./wire.ts";
+
+/** How a request becomes a message: google.api.HttpRule, with the path template reduced to its variables. */
+export interface Binding {
+  readonly input: DescMessage;
+  /** Field paths of the template's variables, in order. */
+  readonly variables: readonly string[];
+  /** "" = no body, "*" = the whole message, else the name of a field of it. */
+  readonly body: string;
+}
+
+export interface BindingProblem {
+  readonly part: "path" | "body";
+  readonly message: string;
+}
+
+export interface BinderOptions extends JsonOptions {
+  /** Parameters that name no field of the message. Default: reject. */
+  readonly unknownQuery?: "reject" | "ignore";
+}
+
+/**
+ * Gives the bytes of a request's message, owned by the caller. `variables` are the template's, percent-decoded;
+ * `query` is raw, without the `?`; `body` may be null, and is ignored where the binding has none. Throws FIELD_INVALID,
+ * FIELD_UNKNOWN or BODY_MALFORMED.
+ */
+export type Binder = (variables: readonly string[], query: string, body: Uint8Array | null) => Buffer;
+
+/** What is wrong with a binding, at load; nothing where `compileBinder` may be called. */
+export function checkBinding({ input, variables, body }: Binding): BindingProblem[] {
+  const problems: BindingProblem[] = [];
+  const seen = new Map<string, string>();
+  for (const variable of variables) {
+    const target = targetOf(input, variable);
+    const problem = (message: string): number =>
+      problems.push({ part: "path", message: `variable {${variable}} of ${input.typeName}: ${message}` });
+    if (target.write === undefined) {
+      problem(target.reason);
+      continue;
+    }
+    const leaf = target.fields.at(-1);
+    if (target.isRepeated) problem(`${leaf?.name} is repeated; a variable is one value`);
+    // Its paths would be added to those of the body, not replace them.
+    else if (leaf?.message?.typeName === "google.protobuf.FieldMask") problem(`${leaf.name} is a field mask`);
+    const same = seen.get(target.id);
+    if (same !== undefined) problem(`the same field as {${same}}`);
+    seen.set(target.id, variable);
+  }
+  if (body !== "" && body !== "*" && fieldOf(input, body) === undefined) {
+    const names = input.fields.map((field) => field.name);
+    const hint = didYouMean(body, names);
+    problems.push({ part: "body", message: `no field "${body}" in ${input.typeName}${hint}` });
+  }
+  return problems;
+}
+
+/** Compiles a binding that `checkBinding` found nothing wrong with. */
+export function compileBinder(binding: Binding, readers: JsonReaders, options: BinderOptions): Binder {
+  const { input, variables, body } = binding;
+  const unknown = options.unknownQuery ?? "reject";
+  const bodyField = body === "" || body === "*" ? undefined : fieldOrThrow(input, body);
+  const readBody = body === "*" ? readers.message(input) : bodyField && readers.field(input, bodyField);
+  const readQuery = body === "*" ? noQuery(unknown) : compileQuery({ message: input, unknown, bodyField });
+  const targets = variables.map((variable) => targetOrThrow(input, variable));
+
+  // In this order, since of two values for one field the last one on the wire wins, members of a oneof included: the
+  // path over the body over the query.
+  return (values, query, json) => {
+    wire.reset();
+    if (query !== "") readQuery(query);
+    if (readBody !== undefined && json !== null && !isBlank(json)) readBody(json, 0, json.length);
+    for (let i = 0; i < targets.length; i++) {
+      // In range: the loop runs over `targets`, and the template has a value for each variable.
+      writeText(targets[i] as Target, values[i] as string, variables[i] as string);
+    }
+    return wire.take();
+  };
+}
+
+/** With the whole message in the body, there is nothing left for parameters (http.proto, rule 2 of "body"). */
+function noQuery(unknown: "reject" | "ignore"): QueryReader {
+  return (query) => {
+    const name = query
+      .split("&")
+      .find((part) => part !== "")
+      ?.split("=")[0];
+    if (name === undefined || unknown === "ignore") return;
+    throw fieldError("FIELD_UNKNOWN", name.slice(0, 200), "the whole message is in the body; there are no parameters");
+  };
+}
+
+function isBlank(json: Uint8Array): boolean {
+  return json.every((byte) => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09);
+}
+
+function fieldOrThrow(message: DescMessage, name: string): DescField {
+  const field = fieldOf(message, name);
+  if (field === undefined) throw new Error(`no field ${name} in ${message.typeName}; checkBinding was not asked`);
+  return field;
+}
+
+function targetOrThrow(message: DescMessage, path: string): Target {
+  const target = targetOf(message, path);
+  if (target.write === undefined)
+    throw new Error(`no field ${path} in ${message.typeName}; checkBinding was not asked`);
+  return target;
+}
