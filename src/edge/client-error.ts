@@ -13,7 +13,11 @@ interface HttpLimits {
  * Answers what Node's HTTP parser refused, in the shape of every other failure, and closes the connection: after bad
  * framing nothing on it can be trusted.
  */
-export function answerClientError(error: NodeJS.ErrnoException, socket: Socket, limits: HttpLimits): GatewayError | null {
+export function answerClientError(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  limits: HttpLimits,
+): GatewayError | null {
   if (error.code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return null;

@@ -57,7 +57,7 @@ const limits = section(
 
 const trustedProxy = leaf<string>(
   { docs: "An address, a CIDR block, `loopback`, `linklocal` or `uniquelocal`." },
-  { type: "string" },
+  { title: "address", type: "string" },
   (value) => {
     const expected = "expected an IP address, a CIDR block, loopback, linklocal or uniquelocal";
     if (typeof value !== "string") return { expected };

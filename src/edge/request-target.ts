@@ -10,7 +10,11 @@ export function originTarget(request: IncomingMessage): string | GatewayError {
   let hosts = 0;
   for (let i = 0; i < raw.length; i += 2) {
     const name = raw[i];
-    if (name !== undefined && name.length === 4 && (name === "host" || name === "Host" || name.toLowerCase() === "host")) {
+    if (
+      name !== undefined &&
+      name.length === 4 &&
+      (name === "host" || name === "Host" || name.toLowerCase() === "host")
+    ) {
       hosts++;
     }
   }

@@ -91,7 +91,11 @@ async function listen(app: FastifyInstance, options: ServerOptions): Promise<voi
   } catch (error) {
     await app.close();
     if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") {
-      throw gatewayError("ADDRESS_IN_USE", { address: `${options.host}:${options.port}`, flag: "--port" }, { cause: error });
+      throw gatewayError(
+        "ADDRESS_IN_USE",
+        { address: `${options.host}:${options.port}`, flag: "--port" },
+        { cause: error },
+      );
     }
     throw error;
   }

@@ -2,7 +2,8 @@ import { gatewayError, type GatewayError } from "../core/errors.ts";
 import type { HttpExchange } from "./http.ts";
 
 // RFC 9110, 8.3.1: type "/" subtype, then parameters. `application/json` and any `+json` subtype are JSON.
-const MEDIA_TYPE = /^application\/(?:json|[\w.!#$&^-]+\+json)[ \t]*((?:;[ \t]*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"[^"]*")[ \t]*)*);?[ \t]*$/i;
+const MEDIA_TYPE =
+  /^application\/(?:json|[\w.!#$&^-]+\+json)[ \t]*((?:;[ \t]*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"[^"]*")[ \t]*)*);?[ \t]*$/i;
 const CHARSET = /;[ \t]*charset="?([^";\s]+)"?/i;
 
 /** Why a body with these headers cannot be read as JSON in UTF-8, or null. No content-type is taken for JSON. */

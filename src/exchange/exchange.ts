@@ -108,16 +108,16 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
       return this.fail(error);
     }
     this.callStartMs = this.context.clock.now();
-    this.call = this.start(route, message, route.headers.toMetadata(this.http.rawHeaders, this.extraMetadata), timeoutMs);
+    this.call = this.start(
+      route,
+      message,
+      route.headers.toMetadata(this.http.rawHeaders, this.extraMetadata),
+      timeoutMs,
+    );
   }
 
   /** Starts the call with the time limits of its kind; `clientTimeoutMs` is Infinity where the client set none. */
-  protected abstract start(
-    route: Route,
-    message: Buffer,
-    metadata: FlatMetadata,
-    clientTimeoutMs: number,
-  ): CallHandle;
+  protected abstract start(route: Route, message: Buffer, metadata: FlatMetadata, clientTimeoutMs: number): CallHandle;
 
   protected startCall(
     route: Route,

@@ -1,4 +1,3 @@
-import { Writable } from "node:stream";
 import pino from "pino";
 import pretty from "pino-pretty";
 
@@ -19,14 +18,22 @@ export interface LogOptions {
   readonly level: LogLevel;
   /** Human-readable lines with colour instead of JSON. */
   readonly pretty: boolean;
+  /** Takes the lines, each with its newline; stdout where nothing is said. */
+  readonly out?: LineSink;
+}
+
+interface LineSink {
+  write(line: string): unknown;
+  flushSync?(): void;
 }
 
 // Never shown, wherever they stand in a logged object.
 const REDACT = ["authorization", "cookie", "password", "token", "*.authorization", "*.cookie", "*.password", "*.token"];
 
-/** Logs to stdout: JSON lines, or pretty ones. */
+/** Writes JSON lines, or pretty ones. */
 export function createLog(options: LogOptions): Log {
-  const out = options.pretty ? pretty({ sync: true, colorize: true }) : pino.destination({ fd: 1, sync: true });
+  const out: LineSink =
+    options.out ?? (options.pretty ? pretty({ sync: true, colorize: true }) : pino.destination({ fd: 1, sync: true }));
   const logger = pino(
     {
       level: options.level,
@@ -41,6 +48,6 @@ export function createLog(options: LogOptions): Log {
     logger,
     info: logger.isLevelEnabled("info"),
     writeLine: (line) => void out.write(`${line}\n`),
-    flush: () => void (out instanceof Writable ? undefined : out.flushSync()),
+    flush: () => out.flushSync?.(),
   };
 }

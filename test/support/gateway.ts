@@ -1,0 +1,46 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import type { TestContext } from "node:test";
+import { systemClock } from "../../src/core/clock.ts";
+import { systemRandom } from "../../src/core/random.ts";
+import { startGateway, type Gateway } from "../../src/gateway.ts";
+import { createLog, type LogLevel } from "../../src/telemetry/log.ts";
+
+export interface TestGateway extends Gateway {
+  /** Where its routes.yaml lies, to be rewritten before a reload. */
+  readonly configFile: string;
+  /** Every line logged so far, parsed. */
+  readonly lines: Record<string, unknown>[];
+}
+
+/**
+ * Starts a gateway in this process on free ports from the text of a routes.yaml; relative paths in it start at the
+ * repository. Closed at the test's end.
+ */
+export async function startTestGateway(
+  t: TestContext,
+  yaml: string,
+  { env = {}, level = "info" }: { env?: Record<string, string>; level?: LogLevel } = {},
+): Promise<TestGateway> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), "sluice-test-"));
+  const configFile = path.join(folder, "routes.yaml");
+  await writeFile(configFile, yaml.replaceAll("$REPO", process.cwd()));
+  const lines: Record<string, unknown>[] = [];
+  const gateway = await startGateway({
+    configFile,
+    load: { env, overrides: { port: 0, adminPort: 0 } },
+    log: createLog({
+      level,
+      pretty: false,
+      out: { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) },
+    }),
+    clock: systemClock,
+    random: systemRandom,
+  });
+  t.after(async () => {
+    await gateway.close();
+    await rm(folder, { recursive: true });
+  });
+  return Object.assign(gateway, { configFile, lines });
+}
