@@ -11,7 +11,7 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { isFieldSet } from "@bufbuild/protobuf";
 import { editionOf, featureOf, usesEditions } from "./features.ts";
-import { jsonNameOf } from "./link.ts";
+import { jsonNameOf } from "../json-name.ts";
 import { isPackable } from "./option-value.ts";
 import type { Problems } from "./source.ts";
 import type { MessageSymbol, SymbolTable } from "./symbols.ts";

@@ -41,7 +41,7 @@ const MAX_FILE_BYTES = 4 * 1024 * 1024;
 export type FoundFile = { readonly source: SourceText } | { readonly problem: string };
 
 /** Looks a file up by its import name: in the include folders in turn, then among the bundled ones. */
-export function findFile(name: string, include: readonly string[], access: FileAccess): FoundFile {
+export function findFile(name: string, include: readonly string[], access = diskAccess): FoundFile {
   const parts = name.split("/");
   if (name === "" || name.includes("\\") || path.isAbsolute(name) || parts.some((part) => /^\.{0,2}$/.test(part))) {
     return {

@@ -6,6 +6,7 @@ import {
   type FieldDescriptorProto,
 } from "@bufbuild/protobuf/wkt";
 import { didYouMean } from "../../core/suggest.ts";
+import { fillJsonName } from "../json-name.ts";
 import { featureOf } from "./features.ts";
 import type { Problems } from "./source.ts";
 import type { EnumSymbol, Found, MessageSymbol, ProtoSymbol, SymbolTable } from "./symbols.ts";
@@ -112,14 +113,4 @@ function fillJsonNames(message: DescriptorProto): void {
   message.field.forEach(fillJsonName);
   message.extension.forEach(fillJsonName);
   message.nestedType.forEach(fillJsonNames);
-}
-
-/** Sets the JSON name where none was written; protoc does so for every field of a descriptor set. */
-export function fillJsonName(field: FieldDescriptorProto): void {
-  if (!Object.hasOwn(field, "jsonName")) field.jsonName = jsonNameOf(field.name);
-}
-
-/** `foo_bar` -> `fooBar`, as protoc's ToJsonName(). */
-export function jsonNameOf(name: string): string {
-  return name.replace(/_+([a-z]?)/g, (_, letter: string) => letter.toUpperCase());
 }
