@@ -1,5 +1,5 @@
 import { GatewayError, gatewayError } from "../core/errors.ts";
-import { WireError } from "../transcode/wire-error.ts";
+import { WireError } from "../transcode/json-write.ts";
 import type { Route } from "./route.ts";
 
 /** What a writer threw at an upstream's message, as the failure of the request: 502, or INTERNAL where it is ours. */

@@ -1,0 +1,92 @@
+import { existsSync } from "node:fs";
+import { runCheck, runRoutes, type CheckDeps } from "./cli/check.ts";
+import { createProgram, runProgram, type DemoFlags, type ServeFlags } from "./cli/program.ts";
+import type { CommandResult } from "./cli/result.ts";
+import { formatRoutes } from "./cli/routes-table.ts";
+import { versionText } from "./cli/version.ts";
+import { systemClock } from "./core/clock.ts";
+import { GatewayError } from "./core/errors.ts";
+import { formatProblem, problemsOf } from "./core/problem.ts";
+import { systemRandom } from "./core/random.ts";
+import { loadRoutes, startGateway, type Gateway } from "./gateway.ts";
+import { onStop } from "./stop-signal.ts";
+import { createLog, LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
+
+const DEMO = new URL("../demo/demo.ts", import.meta.url);
+
+const checkDeps: CheckDeps = {
+  async load(file) {
+    const { config, resolved } = await loadRoutes(file, { env: process.env });
+    return { rows: resolved.rows, upstreamCount: config.upstreams.length, problems: resolved.problems };
+  },
+};
+
+async function serve({ config, ...overrides }: ServeFlags): Promise<void> {
+  const gateway = await start(config, process.env, overrides);
+  process.on("SIGHUP", () => void gateway.reload());
+  await stopped();
+  await gateway.close();
+}
+
+function start(configFile: string, env: NodeJS.ProcessEnv, overrides: Omit<ServeFlags, "config">): Promise<Gateway> {
+  const log = createLog({ level: logLevel(), pretty: process.stdout.isTTY });
+  return startGateway({ configFile, load: { env, overrides }, log, clock: systemClock, random: systemRandom });
+}
+
+async function demo({ etcd, port }: DemoFlags): Promise<void> {
+  if (!existsSync(DEMO)) throw new Error("the demo is part of the repository, not of the installed package");
+  const { runDemo } = (await import(DEMO.href)) as { runDemo: (options: object) => Promise<void> };
+  const stop = new AbortController();
+  void stopped().then(() => stop.abort());
+  await runDemo({
+    etcd,
+    port,
+    env: process.env,
+    signal: stop.signal,
+    print: (line: string) => void process.stdout.write(`${line}\n`),
+    serve: async (options: { config: string; env: NodeJS.ProcessEnv; port: number }) => {
+      const gateway = await start(options.config, options.env, { port: options.port, adminPort: 0 });
+      return {
+        address: gateway.address,
+        routesTable: formatRoutes(gateway.routes()),
+        close: () => gateway.close(),
+      };
+    },
+  });
+}
+
+/** Resolves at the first SIGTERM or Ctrl-C; the next one, a second or more later, ends the process at once. */
+function stopped(): Promise<void> {
+  return new Promise((resolve) => onStop(process, systemClock, resolve, () => process.exit(1)));
+}
+
+function logLevel(): LogLevel {
+  const asked = process.env["SLUICE_LOG_LEVEL"] ?? "info";
+  const level = LOG_LEVELS.find((candidate) => candidate === asked);
+  if (level === undefined) throw new Error(`SLUICE_LOG_LEVEL is "${asked}"; expected one of ${LOG_LEVELS.join(", ")}`);
+  return level;
+}
+
+function print({ exitCode, lines }: CommandResult): void {
+  for (const line of lines) console.log(line);
+  process.exitCode = exitCode;
+}
+
+const program = createProgram({
+  serve,
+  demo,
+  check: async ({ config }) => print(await runCheck(config, checkDeps)),
+  routes: async ({ config, json }) => print(await runRoutes(config, checkDeps, { json })),
+  version: () => console.log(versionText()),
+});
+
+try {
+  const refused = await runProgram(program, process.argv.slice(2));
+  process.exit(refused ?? process.exitCode);
+} catch (error) {
+  // What a user can mend is told in plain lines; a stack is for what only we can.
+  for (const problem of problemsOf(error) ?? []) console.error(formatProblem(problem));
+  const expected = error instanceof GatewayError && error.code !== "INTERNAL";
+  console.error(expected ? error.message : error);
+  process.exit(1);
+}
