@@ -1,0 +1,448 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type {
+  AttemptEnd,
+  AttemptListener,
+  AttemptRequest,
+  CallHandle,
+  CallTarget,
+  Pick,
+} from "../../../src/call/call.ts";
+import { startCall, type CallOptions } from "../../../src/call/chain.ts";
+import { Code } from "../../../src/core/code.ts";
+import { gatewayError } from "../../../src/core/errors.ts";
+import { Recorder } from "../../support/grpc-calls.ts";
+import { HandClock } from "../../support/hand-clock.ts";
+
+const ok: AttemptEnd = { code: Code.Ok, message: "", trailers: ["t", "1"], error: null, outcome: "answered" };
+const unavailable: AttemptEnd = { ...ok, code: Code.Unavailable, message: "not now" };
+const refused: AttemptEnd = {
+  ...unavailable,
+  message: "",
+  error: gatewayError("UPSTREAM_CONNECTION_LOST", { upstream: "u" }),
+  outcome: "not_processed",
+};
+const lost: AttemptEnd = { ...refused, outcome: "unknown" };
+
+class FakeAttempt implements CallHandle {
+  readonly endpoint: string;
+  readonly request: AttemptRequest;
+  readonly listener: AttemptListener;
+  readonly log: string[] = [];
+  writable = true;
+
+  constructor(endpoint: string, request: AttemptRequest, listener: AttemptListener) {
+    this.endpoint = endpoint;
+    this.request = request;
+    this.listener = listener;
+  }
+
+  send(message: Uint8Array): boolean {
+    this.log.push(`send ${Buffer.from(message)}`);
+    return this.writable;
+  }
+  halfClose(): void {
+    this.log.push("halfClose");
+  }
+  pause(): void {
+    this.log.push("pause");
+  }
+  resume(): void {
+    this.log.push("resume");
+  }
+  cancel(): void {
+    this.log.push("cancel");
+  }
+  message(text: string): void {
+    const bytes = Buffer.from(text);
+    this.listener.onMessage(bytes, 0, bytes.length);
+  }
+}
+
+/** A target whose instances are a list of names, those not tried first. */
+class FakeTarget implements CallTarget {
+  readonly name = "u";
+  ready: string[];
+  readonly attempts: FakeAttempt[] = [];
+  waiters: (() => void)[] = [];
+  full = false;
+
+  constructor(...ready: string[]) {
+    this.ready = ready;
+  }
+
+  get last(): FakeAttempt {
+    const attempt = this.attempts.at(-1);
+    assert.ok(attempt, "no attempt was made");
+    return attempt;
+  }
+
+  pick(tried: readonly string[]): Pick | null {
+    const endpoint = this.ready.find((name) => !tried.includes(name)) ?? this.ready[0];
+    if (endpoint === undefined) return null;
+    return {
+      endpoint,
+      start: (request, listener) => {
+        const attempt = new FakeAttempt(endpoint, request, listener);
+        this.attempts.push(attempt);
+        return attempt;
+      },
+    };
+  }
+
+  wait(ready: () => void): () => void {
+    if (this.full) throw gatewayError("UPSTREAM_QUEUE_FULL", { upstream: "u", queue: 0 });
+    this.waiters.push(ready);
+    return () => void (this.waiters = this.waiters.filter((waiter) => waiter !== ready));
+  }
+
+  becomeReady(...names: string[]): void {
+    this.ready = names;
+    for (const waiter of this.waiters.splice(0)) waiter();
+  }
+}
+
+function start(target: FakeTarget, options: Partial<CallOptions> = {}) {
+  const clock = new HandClock();
+  const owner = new Recorder();
+  const call = startCall(
+    {
+      target,
+      clock,
+      random: () => 0.5,
+      path: "/s/M",
+      metadata: ["a", "1"],
+      message: Buffer.from("m"),
+      totalTimeoutMs: 1_000,
+      waitForReadyMs: 400,
+      idempotent: true,
+      ...options,
+    },
+    owner,
+  );
+  return { clock, owner, call };
+}
+
+function endpoints(target: FakeTarget): string[] {
+  return target.attempts.map((attempt) => attempt.endpoint);
+}
+
+describe("startCall()", () => {
+  it("gives headers, messages and the end of one attempt, and leaves no timer", () => {
+    const target = new FakeTarget("a");
+    const { clock, owner } = start(target);
+    assert.deepEqual(target.last.request, {
+      path: "/s/M",
+      metadata: ["a", "1"],
+      message: Buffer.from("m"),
+      deadlineMs: 1_000,
+    });
+    target.last.listener.onHeaders(["h", "1"]);
+    assert.equal(owner.headers, null, "headers are held back: until a message the attempt may be repeated");
+    target.last.message("x");
+    assert.deepEqual(owner.headers, ["h", "1"]);
+    target.last.message("y");
+    target.last.listener.onEnd(ok);
+    assert.deepEqual(owner.messages, ["x", "y"]);
+    assert.deepEqual(owner.end, ok);
+    assert.equal(clock.pending, 0);
+  });
+
+  it("gives headers before an end without messages", () => {
+    const target = new FakeTarget("a");
+    const { owner } = start(target);
+    target.last.listener.onHeaders(["h", "1"]);
+    target.last.listener.onEnd({ ...ok, code: Code.NotFound });
+    assert.deepEqual(owner.headers, ["h", "1"]);
+    assert.equal(owner.end?.code, Code.NotFound);
+  });
+
+  describe("attempts", () => {
+    it("goes to another instance where the first surely did not process it, idempotent or not", () => {
+      const target = new FakeTarget("a", "b");
+      const { owner } = start(target, { idempotent: false });
+      target.last.listener.onEnd(refused);
+      assert.deepEqual(endpoints(target), ["a", "b"]);
+      target.last.listener.onEnd(ok);
+      assert.equal(owner.end?.code, Code.Ok);
+    });
+
+    it("repeats an idempotent call after UNAVAILABLE and after a broken connection", () => {
+      const target = new FakeTarget("a", "b", "c");
+      const { owner } = start(target);
+      target.last.listener.onHeaders(["from", "a"]);
+      target.last.listener.onEnd(unavailable);
+      target.last.listener.onEnd(lost);
+      assert.deepEqual(endpoints(target), ["a", "b", "c"]);
+      target.last.listener.onHeaders(["from", "c"]);
+      target.last.message("x");
+      assert.deepEqual(owner.headers, ["from", "c"]);
+    });
+
+    it("does not repeat any other call", () => {
+      for (const end of [unavailable, lost]) {
+        const target = new FakeTarget("a", "b");
+        const { owner } = start(target, { idempotent: false });
+        target.last.listener.onEnd(end);
+        assert.deepEqual(owner.end, end);
+        assert.deepEqual(endpoints(target), ["a"]);
+      }
+    });
+
+    it("makes three at most and gives the end of the last", () => {
+      const target = new FakeTarget("a", "b", "c", "d");
+      const { owner, clock } = start(target);
+      for (const text of ["1", "2", "3"]) target.last.listener.onEnd({ ...unavailable, message: text });
+      assert.deepEqual(endpoints(target), ["a", "b", "c"]);
+      assert.equal(owner.end?.message, "3");
+      assert.equal(clock.pending, 0);
+    });
+
+    it("pauses before an instance that was tried", () => {
+      const target = new FakeTarget("a");
+      const { clock } = start(target);
+      target.last.listener.onEnd(refused);
+      clock.advance(18);
+      assert.equal(target.attempts.length, 1);
+      clock.advance(1);
+      assert.equal(target.attempts.length, 2);
+      target.last.listener.onEnd(refused);
+      clock.advance(37);
+      assert.equal(target.attempts.length, 2);
+      clock.advance(1);
+      assert.equal(target.attempts.length, 3);
+    });
+
+    it("does not wait for what would come after the deadline", () => {
+      const target = new FakeTarget("a");
+      const { clock, owner } = start(target);
+      clock.advance(990);
+      target.last.listener.onEnd(unavailable);
+      assert.deepEqual(owner.end, unavailable);
+      assert.equal(clock.pending, 0);
+    });
+
+    it("makes no other once a message was given", () => {
+      const target = new FakeTarget("a", "b");
+      const { owner } = start(target);
+      target.last.message("x");
+      target.last.listener.onEnd(lost);
+      assert.deepEqual(owner.end, lost);
+      assert.equal(target.attempts.length, 1);
+    });
+
+    it("makes no other once a request message was taken, but does before", () => {
+      const target = new FakeTarget("a", "b");
+      const { owner, call } = start(target, { message: null });
+      target.last.listener.onEnd(refused);
+      assert.deepEqual(endpoints(target), ["a", "b"]);
+      call.send(Buffer.from("1"));
+      target.last.listener.onEnd(refused);
+      assert.deepEqual(owner.end, refused);
+    });
+  });
+
+  describe("waiting for a ready instance", () => {
+    it("starts when one is ready", () => {
+      const target = new FakeTarget();
+      const { clock, owner } = start(target);
+      clock.advance(300);
+      target.becomeReady("a");
+      assert.equal(target.last.request.deadlineMs, 1_000);
+      target.last.listener.onEnd(ok);
+      assert.equal(owner.end?.code, Code.Ok);
+      assert.equal(clock.pending, 0);
+    });
+
+    it("waits again where the instance was gone when its turn came", () => {
+      const target = new FakeTarget();
+      start(target);
+      target.becomeReady();
+      assert.equal(target.waiters.length, 1);
+      target.becomeReady("a");
+      assert.equal(target.attempts.length, 1);
+    });
+
+    for (const [what, options, afterMs] of [
+      ["its own limit", {}, 400],
+      ["the deadline", { totalTimeoutMs: 200 }, 200],
+      ["the time for the first message", { totalTimeoutMs: Infinity, firstMessageTimeoutMs: 100 }, 100],
+    ] as const) {
+      it(`ends as UPSTREAM_UNAVAILABLE by ${what}`, () => {
+        const target = new FakeTarget();
+        const { clock, owner } = start(target, options);
+        clock.advance(afterMs - 1);
+        assert.equal(owner.ends, 0);
+        clock.advance(1);
+        assert.equal(owner.end?.error?.code, "UPSTREAM_UNAVAILABLE");
+        assert.equal(owner.end?.error?.retryAfterSeconds, 1);
+        assert.deepEqual(target.waiters, []);
+        assert.equal(clock.pending, 0);
+      });
+    }
+
+    it("does not wait where it may not, and tells after startCall has returned", async () => {
+      const { owner } = start(new FakeTarget(), { waitForReadyMs: 0 });
+      assert.equal(owner.ends, 0);
+      assert.equal((await owner.ended).error?.code, "UPSTREAM_UNAVAILABLE");
+    });
+
+    it("ends at once where the queue is full", async () => {
+      const target = new FakeTarget();
+      target.full = true;
+      const { owner, clock } = start(target);
+      assert.equal(owner.ends, 0);
+      assert.equal((await owner.ended).error?.code, "UPSTREAM_QUEUE_FULL");
+      assert.equal(clock.pending, 0);
+    });
+
+    it("gives the last attempt's end where no instance comes after it", () => {
+      const target = new FakeTarget("a");
+      const { clock, owner } = start(target);
+      target.ready = [];
+      target.last.listener.onEnd(lost);
+      assert.equal(owner.ends, 0);
+      clock.advance(400);
+      assert.deepEqual(owner.end, lost);
+    });
+
+    it("tries an instance again without a pause after it was waited for", () => {
+      const target = new FakeTarget("a");
+      start(target);
+      target.ready = [];
+      target.last.listener.onEnd(refused);
+      target.becomeReady("a");
+      assert.equal(target.attempts.length, 2);
+    });
+  });
+
+  describe("time limits", () => {
+    it("cancels the attempt at the deadline", () => {
+      const target = new FakeTarget("a");
+      const { clock, owner } = start(target);
+      clock.advance(999);
+      assert.equal(owner.ends, 0);
+      clock.advance(1);
+      assert.equal(owner.end?.error?.message, "no answer within 1000 ms");
+      assert.equal(owner.end?.code, Code.DeadlineExceeded);
+      assert.deepEqual(target.last.log, ["cancel"]);
+      target.last.listener.onEnd(ok);
+      assert.equal(clock.pending, 0);
+    });
+
+    it("passes on a DEADLINE_EXCEEDED of the upstream's own", () => {
+      const target = new FakeTarget("a", "b");
+      const { owner } = start(target);
+      const theirs = { ...ok, code: Code.DeadlineExceeded, message: "theirs" };
+      target.last.listener.onEnd(theirs);
+      assert.deepEqual(owner.end, theirs);
+    });
+
+    it("limits the first message of a stream, then the silence between messages", () => {
+      const target = new FakeTarget("a");
+      const { clock, owner } = start(target, {
+        totalTimeoutMs: Infinity,
+        firstMessageTimeoutMs: 100,
+        idleTimeoutMs: 50,
+      });
+      assert.equal(target.last.request.deadlineMs, Infinity);
+      clock.advance(99);
+      target.last.message("x");
+      for (let i = 0; i < 10; i++) {
+        clock.advance(49);
+        target.last.message("x");
+      }
+      assert.equal(owner.ends, 0);
+      clock.advance(50);
+      assert.equal(owner.end?.error?.code, "STREAM_IDLE");
+      assert.equal(owner.end?.error?.message, "the stream was silent for 50 ms");
+      assert.deepEqual(target.last.log, ["cancel"]);
+      assert.equal(clock.pending, 0);
+    });
+
+    it("ends a stream whose first message does not come", () => {
+      const target = new FakeTarget("a");
+      const { clock, owner } = start(target, { totalTimeoutMs: 5_000, firstMessageTimeoutMs: 100 });
+      target.last.listener.onHeaders(["h", "1"]);
+      clock.advance(100);
+      assert.equal(owner.end?.error?.message, "no answer within 100 ms");
+      assert.equal(clock.pending, 0);
+    });
+
+    it("does not count the time in which the owner has paused the stream", () => {
+      const target = new FakeTarget("a");
+      const { clock, owner, call } = start(target, { totalTimeoutMs: Infinity, idleTimeoutMs: 50 });
+      target.last.message("x");
+      call.pause();
+      clock.advance(10_000);
+      assert.equal(owner.ends, 0);
+      call.resume();
+      clock.advance(49);
+      assert.equal(owner.ends, 0);
+      clock.advance(1);
+      assert.equal(owner.end?.error?.code, "STREAM_IDLE");
+    });
+  });
+
+  describe("the owner's hold", () => {
+    it("cancels an attempt, a wait and a backoff, and is told nothing more", () => {
+      const running = new FakeTarget("a");
+      const first = start(running);
+      first.call.cancel();
+      first.call.cancel();
+      assert.deepEqual(running.last.log, ["cancel"]);
+      running.last.listener.onEnd(ok);
+
+      const waiting = new FakeTarget();
+      const second = start(waiting);
+      second.call.cancel();
+      assert.deepEqual(waiting.waiters, []);
+
+      const backing = new FakeTarget("a");
+      const third = start(backing);
+      backing.last.listener.onEnd(refused);
+      third.call.cancel();
+      third.clock.advance(10_000);
+      assert.equal(backing.attempts.length, 1);
+
+      for (const { owner, clock } of [first, second, third]) {
+        assert.equal(owner.ends, 0);
+        assert.equal(clock.pending, 0);
+      }
+    });
+
+    it("may cancel from within a message", () => {
+      const target = new FakeTarget("a");
+      const { owner, call, clock } = start(target);
+      owner.onEach = () => call.cancel();
+      target.last.message("x");
+      target.last.message("y");
+      target.last.listener.onEnd(ok);
+      assert.deepEqual(owner.messages, ["x"]);
+      assert.equal(owner.ends, 0);
+      assert.equal(clock.pending, 0);
+    });
+
+    it("keeps a pause for the attempt to come", () => {
+      const target = new FakeTarget();
+      const { call } = start(target);
+      call.pause();
+      target.becomeReady("a");
+      assert.deepEqual(target.last.log, ["pause"]);
+      call.resume();
+      assert.deepEqual(target.last.log, ["pause", "resume"]);
+    });
+
+    it("keeps request messages for the attempt to come, and tells when more may be sent", async () => {
+      const target = new FakeTarget();
+      const { call, owner } = start(target, { message: null });
+      assert.equal(call.send(Buffer.from("1")), false);
+      assert.equal(call.send(Buffer.from("2")), false);
+      call.halfClose();
+      target.becomeReady("a");
+      assert.deepEqual(target.last.log, ["send 1", "send 2", "halfClose"]);
+      await Promise.resolve();
+      assert.equal(owner.writable, 1);
+    });
+  });
+});
