@@ -1,10 +1,12 @@
 /** `sluice demo`: the gateway on the repository's routes.yaml, in front of three instances of the bookshop. */
+import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { startEtcd } from "./etcd.ts";
 import { startInstance, type Instance } from "./instances.ts";
 import type { Change } from "./shop.ts";
 
 const CONFIG = fileURLToPath(new URL("../routes.yaml", import.meta.url));
+const SHELF = "v1/shelves/fiction/books";
 const INSTANCES = 3;
 
 export interface DemoOptions {
@@ -56,7 +58,7 @@ export async function runDemo({ etcd, port, env, serve, print, signal }: DemoOpt
       etcdUrl === undefined
         ? { BOOKSHOP_TARGET: `pass:///${instances.map((instance) => instance.address).join(",")}` }
         : { BOOKSHOP_TARGET: "etcd:///bookshop", ETCD_ENDPOINT: etcdUrl };
-    const gateway = await serve({ config: CONFIG, env: { ...env, ...target }, port });
+    const gateway = await serve({ config: shortest(CONFIG), env: { ...env, ...target }, port });
     closers.push(() => gateway.close());
     signal.throwIfAborted();
 
@@ -70,6 +72,12 @@ export async function runDemo({ etcd, port, env, serve, print, signal }: DemoOpt
     // The gateway first: what it still has in flight needs the instances, and these need etcd to leave its list.
     for (const close of closers.reverse()) await close();
   }
+}
+
+/** As a user would name it from here; the table of routes repeats it in every line. */
+function shortest(file: string): string {
+  const fromHere = relative(process.cwd(), file);
+  return fromHere.length < file.length ? fromHere : file;
 }
 
 async function openEtcd(closers: (() => Promise<void>)[]): Promise<string> {
@@ -116,9 +124,9 @@ function banner(
     "",
     "Try:",
     "",
-    `curl -i ${address}/v1/shelves/fiction/books/dune`,
-    `curl -i ${address}/v1/shelves/fiction/books -H 'content-type: application/json' -d '${solaris}'`,
-    `curl -N '${address}/v1/shelves/fiction/books:watch?count=5&interval=0.5s'`,
+    `curl -i ${address}/${SHELF}/dune`,
+    `curl -i ${address}/${SHELF} -H 'content-type: application/json' -d '${solaris}'`,
+    `curl -N '${address}/${SHELF}:watch?count=5&interval=0.5s'`,
     "",
     "Ctrl-C stops it all.",
   ];

@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { after, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const LAUNCHER = ["node", "bin/sluice.js", "demo"];
+const NPM = ["npm", "start", "--"];
+
+/** A demo that a user started; it has a process group of its own, as a terminal gives it. */
+interface Demo {
+  readonly process: ChildProcessWithoutNullStreams;
+  /** What it printed, up to and with the line that says how to stop it. */
+  readonly banner: readonly string[];
+  /** The next line that matches. */
+  line(pattern: RegExp): Promise<string>;
+  /** Its exit code, or the signal that ended it, and how long after this call. */
+  end(): Promise<{ code: unknown; ms: number }>;
+}
+
+const started: ChildProcessWithoutNullStreams[] = [];
+
+function spawnDemo(command: readonly string[], args: readonly string[]): ChildProcessWithoutNullStreams {
+  const child = spawn(command[0] ?? "", [...command.slice(1), ...args], {
+    cwd: ROOT,
+    detached: true,
+    env: { ...process.env, npm_config_update_notifier: "false" },
+  });
+  started.push(child);
+  return child;
+}
+
+async function startDemo(command: readonly string[], args: readonly string[]): Promise<Demo> {
+  const child = spawnDemo(command, args);
+  let errors = "";
+  child.stderr.on("data", (chunk) => (errors += chunk));
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const exited = once(child, "exit");
+  const banner: string[] = [];
+  const line = async (pattern: RegExp): Promise<string> => {
+    for (;;) {
+      const { value, done } = await lines.next();
+      assert.ok(!done, `the demo ended: ${errors}`);
+      banner.push(value);
+      if (pattern.test(value)) return value;
+    }
+  };
+  await line(/Ctrl-C/);
+  return {
+    process: child,
+    banner: [...banner],
+    line,
+    async end() {
+      const startMs = performance.now();
+      const [code, signal] = await exited;
+      return { code: code ?? signal, ms: performance.now() - startMs };
+    },
+  };
+}
+
+/** The pids of the demo's group; a zombie waits for its parent alone. */
+function leftOf({ process: { pid } }: Demo): string[] {
+  if (process.platform !== "linux") {
+    return execFileSync("ps", ["-A", "-o", "pgid=,pid=,stat="], { encoding: "utf8" })
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([group, , state]) => Number(group) === pid && state?.startsWith("Z") === false)
+      .map(([, left]) => left ?? "");
+  }
+  return readdirSync("/proc").filter((entry) => {
+    if (!/^\d+$/.test(entry)) return false;
+    try {
+      // proc(5): pid (comm) state ppid pgrp …; the name may hold anything.
+      const [state, , group] = readFileSync(`/proc/${entry}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ");
+      return Number(group) === pid && state !== "Z";
+    } catch {
+      return false; // it ended while we looked
+    }
+  });
+}
+
+async function runCurl(line: string): Promise<{ stdout: string; code: number; ms: number }> {
+  const startMs = performance.now();
+  const child = spawn("sh", ["-c", line]);
+  const [stdout, , [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
+  return { stdout, code, ms: performance.now() - startMs };
+}
+
+async function assertCurlsWork({ banner }: Demo): Promise<void> {
+  const curls = banner.filter((line) => line.startsWith("curl "));
+  assert.equal(curls.length, 3);
+  const [get, post, stream] = await Promise.all(curls.map(runCurl));
+  for (const result of [get, post, stream]) {
+    assert.equal(result?.code, 0);
+    assert.ok(result.ms < 5000, `it took ${result.ms} ms`);
+  }
+  const [head, body] = get?.stdout.split("\r\n\r\n") ?? [];
+  assert.match(head ?? "", /^HTTP\/1.1 200 OK\r\n/);
+  assert.match(head ?? "", /^x-instance: bookshop-[123]\r?$/m);
+  const dune = JSON.parse(body ?? "");
+  assert.deepEqual([dune.title, dune.isbn, dune.publishTime], ["Dune", "9780441172719", "1965-08-01T00:00:00Z"]);
+  const [, created = ""] = post?.stdout.split("\r\n\r\n") ?? [];
+  assert.match(JSON.parse(created).name, /^shelves\/fiction\/books\/solaris/);
+  const events = stream?.stdout.trimEnd().split("\n") ?? [];
+  assert.deepEqual(
+    events.map((event) => JSON.parse(event).result.sequence),
+    ["1", "2", "3", "4", "5"],
+  );
+}
+
+after(() => {
+  // What a failed test left behind.
+  for (const { pid } of started) {
+    try {
+      if (pid !== undefined) process.kill(-pid, "SIGKILL");
+    } catch {} // it is gone, as it should be
+  }
+});
+
+for (const [name, switches] of [
+  ["npm start", []],
+  ["npm start -- --etcd", ["--etcd"]],
+] as const) {
+  describe(name, { timeout: 60_000 }, () => {
+    let demo: Demo;
+    before(async () => {
+      demo = await startDemo(NPM, ["--port", "0", ...switches]);
+    });
+
+    it("prints address, routes, and what to try, one per line", () => {
+      const has = (pattern: RegExp): void =>
+        assert.ok(
+          demo.banner.some((line) => pattern.test(line)),
+          `${pattern}`,
+        );
+      has(/http:\/\/127\.0\.0\.1:\d+$/);
+      has(/GET +\/v1\/\{name=shelves\/\*\/books\/\*\} +bookshop\.v1\.Bookshop\/GetBook +bookshop +.*routes\.yaml/);
+      has(/GET +\/v1\/shelves +bookshop\.v1\.Bookshop\/ListShelves +bookshop +.*bookshop\.proto/);
+      has(/POST +\/v1\/orders +bookshop\.v1\.Orders\/PlaceOrder .*501/);
+    });
+
+    it("prints curl lines that work as printed", () => assertCurlsWork(demo));
+
+    it("says it where an instance died, and goes on", async () => {
+      const [, pid = ""] = /bookshop-2 \([^)]*pid (\d+)\)/.exec(demo.banner.join("\n")) ?? [];
+      process.kill(Number(pid), "SIGKILL");
+      await demo.line(/^bookshop-2 ended \(SIGKILL\)/);
+      await assertCurlsWork(demo);
+    });
+
+    it("ends everything within 10 s of a SIGTERM to npm, with code 0", async () => {
+      demo.process.kill("SIGTERM");
+      const { code, ms } = await demo.end();
+      assert.equal(code, 0);
+      assert.ok(ms < 10_000, `it took ${ms} ms`);
+      assert.deepEqual(leftOf(demo), []);
+    });
+  });
+
+  describe(`${name}, Ctrl-C`, { timeout: 60_000 }, () => {
+    it("ends everything within 10 s, with code 0, although somebody watches without end", async () => {
+      const demo = await startDemo(NPM, ["--port", "0", ...switches]);
+      const [address] = /http:\/\/[\d.:]+/.exec(demo.banner.join("\n")) ?? [];
+      const watch = await fetch(`${address}/v1/shelves/fiction/books:watch`);
+      const watching = watch.text().catch(() => "cut off");
+      process.kill(-(demo.process.pid ?? 0), "SIGINT");
+      const { code, ms } = await demo.end();
+      assert.equal(code, 0);
+      assert.ok(ms < 10_000, `it took ${ms} ms`);
+      assert.deepEqual(leftOf(demo), []);
+      await watching;
+    });
+  });
+}
+
+describe("bin/sluice.js demo", { timeout: 60_000 }, () => {
+  it("says in one line what to do about a busy port, and leaves nothing behind", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const child = spawnDemo(LAUNCHER, ["--port", String(port)]);
+    const [errors, [code]] = await Promise.all([text(child.stderr), once(child, "close")]);
+    assert.match(errors, new RegExp(`^[^\n]*127\\.0\\.0\\.1:${port} is in use[^\n]*--port[^\n]*\n$`));
+    assert.equal(code, 1);
+    server.close();
+  });
+
+  it("takes everything with it when it is killed", async () => {
+    const demo = await startDemo(LAUNCHER, ["--port", "0", "--etcd"]);
+    assert.ok(leftOf(demo).length >= 5, "the gateway, three instances, etcd");
+    demo.process.kill("SIGKILL");
+    await demo.end();
+    // Nothing tells of the end of another's children.
+    const deadline = performance.now() + 10_000;
+    while (leftOf(demo).length > 0) {
+      assert.ok(performance.now() < deadline, `left: ${leftOf(demo)}`);
+      await delay(20);
+    }
+  });
+});
