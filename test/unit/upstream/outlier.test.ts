@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Outlier } from "../../../src/upstream/outlier.ts";
+import { HandClock } from "../../support/hand-clock.ts";
+
+function make(mayEject = () => true) {
+  const clock = new HandClock();
+  const told: string[] = [];
+  const outlier = new Outlier(clock, {
+    mayEject,
+    onEjected: (forMs) => told.push(`out ${forMs}`),
+    onReadmitted: () => told.push("in"),
+  });
+  const fail = (times: number) => {
+    for (let i = 0; i < times; i++) outlier.failed();
+  };
+  return { clock, told, outlier, fail };
+}
+
+describe("Outlier", () => {
+  it("ejects after three failures in a row, for a second", () => {
+    const { clock, told, outlier, fail } = make();
+    fail(2);
+    outlier.succeeded();
+    fail(2);
+    assert.equal(outlier.isEjected, false);
+    fail(1);
+    assert.equal(outlier.isEjected, true);
+    fail(5);
+    clock.advance(999);
+    assert.equal(outlier.isEjected, true);
+    clock.advance(1);
+    assert.equal(outlier.isEjected, false);
+    assert.deepEqual(told, ["out 1000", "in"]);
+  });
+
+  it("doubles the time up to half a minute as long as the first answer fails again, and forgets after a good one", () => {
+    const { clock, told, outlier, fail } = make();
+    fail(3);
+    for (let i = 0; i < 6; i++) {
+      clock.advance(30_000);
+      fail(1);
+    }
+    assert.deepEqual(
+      told.filter((line) => line !== "in"),
+      [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000].map((ms) => `out ${ms}`),
+    );
+    outlier.succeeded(); // an answer from before the ejection
+    clock.advance(30_000);
+    fail(1);
+    assert.equal(told.at(-1), "out 30000");
+    clock.advance(30_000);
+    outlier.succeeded();
+    fail(2);
+    assert.equal(told.at(-1), "in");
+    fail(1);
+    assert.equal(told.at(-1), "out 1000");
+  });
+
+  it("stays in where it may not be ejected, and goes with the next failure once it may", () => {
+    let may = false;
+    const { outlier, fail } = make(() => may);
+    fail(10);
+    assert.equal(outlier.isEjected, false);
+    may = true;
+    fail(1);
+    assert.equal(outlier.isEjected, true);
+  });
+
+  it("leaves no timer after close()", () => {
+    const { clock, told, outlier, fail } = make();
+    fail(3);
+    outlier.close();
+    clock.advance(60_000);
+    assert.equal(clock.pending, 0);
+    assert.deepEqual(told, ["out 1000"]);
+  });
+});

@@ -1,0 +1,387 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { AttemptEnd, AttemptListener, CallHandle } from "../../../src/call/call.ts";
+import { Code } from "../../../src/core/code.ts";
+import { GatewayError } from "../../../src/core/errors.ts";
+import type { Connection, ConnectionEvents, ConnectionState } from "../../../src/upstream/connection/connection.ts";
+import type { UpstreamEvent } from "../../../src/upstream/event.ts";
+import type { Endpoint, ResolverListener } from "../../../src/upstream/resolver.ts";
+import { createUpstream, type UpstreamOptions } from "../../../src/upstream/upstream.ts";
+import { HandClock } from "../../support/hand-clock.ts";
+import { freshSeed, seededRandom } from "../../support/seeded-random.ts";
+import { Recorder } from "../../support/grpc-calls.ts";
+
+const handle: CallHandle = {
+  send: () => true,
+  halfClose() {},
+  pause() {},
+  resume() {},
+  cancel() {},
+};
+
+class FakeConnection implements Connection {
+  readonly address: string;
+  state: ConnectionState = "idle";
+  destroyed = false;
+  connects = 0;
+  readonly running: AttemptListener[] = [];
+  private readonly events: ConnectionEvents;
+
+  constructor(address: string, events: ConnectionEvents) {
+    this.address = address;
+    this.events = events;
+  }
+
+  connect(): void {
+    this.connects++;
+    if (this.state === "idle" || this.state === "backoff") this.become("connecting");
+  }
+  become(state: ConnectionState): void {
+    this.state = state;
+    this.events.onState(state);
+  }
+  start(_: unknown, listener: AttemptListener): CallHandle {
+    assert.equal(this.state, "ready", "an attempt on a connection that is not ready");
+    this.running.push(listener);
+    return handle;
+  }
+  end(outcome: AttemptEnd["outcome"], code: Code): void {
+    this.running.shift()?.onEnd({ code, message: "", trailers: [], error: null, outcome });
+  }
+  close(): void {
+    if (this.state !== "closed") this.become("closed");
+  }
+  destroy(): void {
+    this.close();
+    this.destroyed = true;
+  }
+}
+
+function endpoint(address: string, connections = 1, weight = 1): Endpoint {
+  return { address, connections, weight, zone: "" };
+}
+
+function make(options: Partial<UpstreamOptions> = {}) {
+  const clock = new HandClock();
+  const connections: FakeConnection[] = [];
+  const events: UpstreamEvent[] = [];
+  let discovery: ResolverListener | undefined;
+  const resolver = {
+    closed: 0,
+    start: (listener: ResolverListener) => void (discovery = listener),
+    close: () => void resolver.closed++,
+  };
+  const upstream = createUpstream({
+    name: "u",
+    resolver,
+    connect: (address, { upstream: name }, on) => {
+      assert.equal(name, "u");
+      const connection = new FakeConnection(address, on);
+      connections.push(connection);
+      return connection;
+    },
+    connectTimeoutMs: 1_000,
+    maxMessageBytes: 1_000,
+    policy: "round_robin",
+    queue: 2,
+    clock,
+    random: seededRandom(1),
+    onEvent: (event) => events.push(event),
+    ...options,
+  });
+  assert.ok(discovery, "the resolver was not started");
+  const to = (address: string) => connections.filter((connection) => connection.address === address);
+  const start = (tried: string[] = []) => {
+    const pick = upstream.pick(tried);
+    assert.ok(pick);
+    const recorder = new Recorder<AttemptEnd>();
+    const call = pick.start({ path: "/s/M", metadata: [], message: null, deadlineMs: Infinity }, recorder);
+    return { endpoint: pick.endpoint, recorder, call };
+  };
+  return { upstream, clock, connections, events, resolver, discovery, to, start };
+}
+
+const endpointsOf = (connections: readonly FakeConnection[]) =>
+  connections.map(({ address, state }) => `${address} ${state}`);
+
+describe("createUpstream()", () => {
+  it("connects at once to what discovery tells, and gives what is ready", () => {
+    const { upstream, discovery, connections, events } = make();
+    assert.deepEqual(upstream.status(), { endpoints: 0, ready: 0, waiting: 0, discovery: "waiting" });
+    discovery.onEndpoints([endpoint("a:1", 2), endpoint("b:1")]);
+    assert.deepEqual(endpointsOf(connections), ["a:1 connecting", "a:1 connecting", "b:1 connecting"]);
+    assert.equal(upstream.pick([]), null);
+    connections[1]?.become("ready");
+    assert.equal(upstream.pick([])?.endpoint, "a:1");
+    assert.deepEqual(upstream.status(), { endpoints: 2, ready: 1, waiting: 0, discovery: "ok" });
+    assert.deepEqual(
+      events.map((event) => event.type),
+      [
+        "endpoint_added",
+        "connection_state",
+        "connection_state",
+        "endpoint_added",
+        "connection_state",
+        "list_updated",
+        "connection_state",
+      ],
+    );
+  });
+
+  it("touches only what a new list changes", () => {
+    const { upstream, discovery, connections, to } = make();
+    discovery.onEndpoints([endpoint("a:1", 2), endpoint("b:1")]);
+    for (const connection of connections) connection.become("ready");
+    discovery.onEndpoints([endpoint("c:1"), endpoint("a:1", 3)]);
+    assert.deepEqual(endpointsOf(to("a:1")), ["a:1 ready", "a:1 ready", "a:1 connecting"]);
+    assert.deepEqual(endpointsOf(to("b:1")), ["b:1 closed"]);
+    assert.deepEqual(endpointsOf(to("c:1")), ["c:1 connecting"]);
+    discovery.onEndpoints([endpoint("a:1", 1)]);
+    assert.deepEqual(endpointsOf(to("a:1")), ["a:1 ready", "a:1 closed", "a:1 closed"]);
+    assert.equal(connections.length, 5);
+    assert.deepEqual(upstream.status(), { endpoints: 1, ready: 1, waiting: 0, discovery: "ok" });
+  });
+
+  it("tries a broken connection at once where discovery names its address again", () => {
+    const { discovery, to } = make();
+    discovery.onEndpoints([endpoint("a:1")]);
+    to("a:1")[0]?.become("backoff");
+    discovery.onEndpoints([endpoint("a:1")]);
+    assert.deepEqual(endpointsOf(to("a:1")), ["a:1 connecting"]);
+  });
+
+  it("says how discovery does and keeps its last list", () => {
+    const { upstream, discovery, to } = make();
+    discovery.onEndpoints([endpoint("a:1")]);
+    to("a:1")[0]?.become("ready");
+    discovery.onTrouble("etcd does not answer");
+    assert.deepEqual(upstream.status(), { endpoints: 1, ready: 1, waiting: 0, discovery: "etcd does not answer" });
+    discovery.onRecovered();
+    assert.equal(upstream.status().discovery, "ok");
+  });
+
+  it("lets calls wait in order up to its queue, and hurries broken connections on their account", () => {
+    const { upstream, discovery, to, clock } = make();
+    discovery.onEndpoints([endpoint("a:1")]);
+    const [connection] = to("a:1");
+    connection?.become("backoff");
+    const woken: string[] = [];
+    upstream.wait(() => woken.push("first"));
+    assert.equal(connection?.state, "connecting");
+    connection?.become("backoff");
+    const takeBack = upstream.wait(() => woken.push("second"));
+    assert.equal(connection?.state, "backoff", "not with every call");
+    assert.throws(
+      () => upstream.wait(() => {}),
+      (error) => error instanceof GatewayError && error.code === "UPSTREAM_QUEUE_FULL" && error.retryAfterSeconds === 1,
+    );
+    takeBack();
+    clock.advance(300);
+    upstream.wait(() => woken.push("third"));
+    assert.equal(upstream.status().waiting, 2);
+    assert.equal(connection?.state, "connecting");
+    connection?.become("ready");
+    assert.deepEqual(woken, ["first", "third"]);
+    assert.equal(upstream.status().waiting, 0);
+  });
+
+  it("ejects an instance that stays connected and answers UNAVAILABLE, up to half of them", () => {
+    const { upstream, discovery, connections, events, clock, start } = make();
+    discovery.onEndpoints([endpoint("a:1"), endpoint("b:1"), endpoint("c:1")]);
+    for (const connection of connections) connection.become("ready");
+    const failing = new Set(["a:1", "b:1"]);
+    const run = (times: number) => {
+      const shares: Record<string, number> = {};
+      for (let i = 0; i < times; i++) {
+        const { endpoint: address } = start();
+        shares[address] = (shares[address] ?? 0) + 1;
+        const connection = connections.find((one) => one.address === address);
+        connection?.end("answered", failing.has(address) ? Code.Unavailable : Code.NotFound);
+      }
+      return shares;
+    };
+    run(9);
+    const ejected = events.filter((event) => event.type === "endpoint_ejected");
+    assert.equal(ejected.length, 1, "a second one would be more than half of three");
+    const shares = run(20);
+    assert.equal(Object.keys(shares).length, 2);
+    failing.clear();
+    clock.advance(1_000);
+    assert.deepEqual(events.at(-1), { upstream: "u", type: "endpoint_readmitted", endpoint: "a:1" });
+    const { "a:1": a = 0 } = run(30);
+    assert.ok(a === 10 || a === 11, `${a}`); // it begins in the middle of a round
+    assert.equal(upstream.status().ready, 3);
+  });
+
+  it("neither ejects for what a broken connection took with it nor for what its owners cancelled", () => {
+    const { discovery, connections, events, start } = make();
+    discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
+    for (const connection of connections) connection.become("ready");
+    for (let i = 0; i < 20; i++) start();
+    const [a, b] = connections;
+    a?.become("backoff");
+    while (a !== undefined && a.running.length > 0) a.end("unknown", Code.Unavailable);
+    for (let i = 0; i < 10; i++) start().call.cancel();
+    while (b !== undefined && b.running.length > 0) b.end("answered", Code.Ok);
+    assert.ok(!events.some((event) => event.type === "endpoint_ejected"));
+  });
+
+  it("ends with close(): no picks, waiting calls are told, connections close, destroy() cuts those with calls", () => {
+    const { upstream, discovery, connections, resolver, start } = make();
+    discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
+    connections[0]?.become("ready");
+    const { recorder } = start();
+    let woken = 0;
+    upstream.wait(() => woken++);
+    upstream.close();
+    upstream.close();
+    assert.deepEqual([resolver.closed, woken], [1, 1]);
+    assert.deepEqual(endpointsOf(connections), ["a:1 closed", "b:1 closed"]);
+    assert.equal(upstream.pick([]), null);
+    assert.throws(() => upstream.wait(() => {}), { code: "UPSTREAM_UNAVAILABLE" });
+    discovery.onEndpoints([endpoint("c:1")]);
+    assert.equal(connections.length, 2);
+    upstream.destroy();
+    assert.deepEqual(
+      connections.map((connection) => connection.destroyed),
+      [true, false],
+    );
+    connections[0]?.end("unknown", Code.Unavailable);
+    assert.equal(recorder.end?.code, Code.Unavailable);
+  });
+
+  it("changes policy and queue without touching a connection", () => {
+    const { upstream, discovery, connections } = make();
+    discovery.onEndpoints([endpoint("a:1")]);
+    upstream.update({ policy: "least_request", queue: 0 });
+    assert.throws(() => upstream.wait(() => {}), { code: "UPSTREAM_QUEUE_FULL" });
+    connections[0]?.become("ready");
+    assert.equal(upstream.pick([])?.endpoint, "a:1");
+    assert.equal(connections.length, 1);
+  });
+
+  for (const policy of ["round_robin", "least_request"] as const) {
+    it(`holds its invariants through thousands of random steps, ${policy}`, (context) => {
+      const seed = freshSeed();
+      context.diagnostic(`seed ${seed}`);
+      const random = seededRandom(seed);
+      const { upstream, clock, connections, events, discovery, start } = make({
+        policy,
+        random: seededRandom(seed + 1),
+        queue: 5,
+      });
+      const pickOf = <T>(list: readonly T[]) => list[Math.floor(random() * list.length)];
+      const listed = new Map<string, number>();
+      let waits: { woken: boolean; takeBack: () => void }[] = [];
+      let started = 0;
+      let ended = 0;
+      const steps: Record<string, () => void> = {
+        list() {
+          listed.clear();
+          for (let i = 0; i < 6; i++) if (random() < 0.5) listed.set(`h${i}:1`, 1 + Math.floor(random() * 3));
+          discovery.onEndpoints(
+            [...listed].map(([address, count]) => endpoint(address, count, 1 + Math.floor(random() * 3))),
+          );
+        },
+        connection() {
+          const connection = pickOf(connections.filter(({ state }) => state !== "closed"));
+          if (connection === undefined) return;
+          if (connection.state === "connecting") connection.become(random() < 0.7 ? "ready" : "backoff");
+          else if (connection.state === "backoff") connection.become("connecting");
+          else if (connection.state === "ready" && random() < 0.3) connection.become("backoff");
+        },
+        call() {
+          const tried = [...listed.keys()].filter(() => random() < 0.3);
+          const pick = upstream.pick(tried);
+          const ready = connections.filter(({ state }) => state === "ready");
+          assert.equal(pick === null, ready.length === 0, "a pick exactly where something is ready");
+          if (pick === null) return;
+          assert.ok(
+            ready.some(({ address }) => address === pick.endpoint),
+            "picked what is not ready",
+          );
+          const untried = ready.filter(({ address }) => !tried.includes(address));
+          assert.ok(untried.length === 0 || !tried.includes(pick.endpoint), "tried again while another was left");
+          const { recorder, call } = start(tried);
+          started++;
+          void recorder.ended.then(() => ended++);
+          if (random() < 0.2) call.cancel();
+        },
+        end() {
+          const connection = pickOf(connections.filter(({ running }) => running.length > 0));
+          const outcome = pickOf(["answered", "answered", "not_processed", "unknown"] as const) ?? "answered";
+          const fails = connection?.address === "h0:1" || random() < 0.1;
+          connection?.end(outcome, fails ? Code.Unavailable : Code.Ok);
+        },
+        wait() {
+          if (upstream.pick([]) !== null) return;
+          const waiter = { woken: false, takeBack: () => {} };
+          try {
+            waiter.takeBack = upstream.wait(() => {
+              assert.ok(!waiter.woken, "woken twice");
+              waiter.woken = true;
+              assert.notEqual(upstream.pick([]), null, "woken with nothing ready");
+            });
+            waits.push(waiter);
+          } catch (error) {
+            assert.equal((error as GatewayError).code, "UPSTREAM_QUEUE_FULL");
+            assert.equal(upstream.status().waiting, 5);
+          }
+        },
+        takeBack() {
+          const waiter = pickOf(waits);
+          waiter?.takeBack();
+          waits = waits.filter((one) => one !== waiter);
+        },
+        time() {
+          clock.advance(random() * 2_000);
+        },
+      };
+      for (let step = 0; step < 5_000; step++) {
+        const name = pickOf([
+          "list",
+          ...Array<string>(8).fill("connection"),
+          ...Array<string>(8).fill("call"),
+          "end",
+          "end",
+          "end",
+          "end",
+          "wait",
+          "wait",
+          "takeBack",
+          "time",
+        ]);
+        steps[name ?? ""]?.();
+        waits = waits.filter((waiter) => !waiter.woken);
+        const open = connections.filter(({ state }) => state !== "closed");
+        const perAddress = new Map<string, number>();
+        for (const { address } of open) perAddress.set(address, (perAddress.get(address) ?? 0) + 1);
+        assert.deepEqual(
+          perAddress,
+          new Map([...listed].sort().filter(() => true)).size === 0 ? new Map() : perAddress,
+        );
+        assert.equal(
+          open.length,
+          [...listed.values()].reduce((sum, count) => sum + count, 0),
+          "connections of the list, no more",
+        );
+        const readyAddresses = new Set(open.filter(({ state }) => state === "ready").map(({ address }) => address));
+        const status = upstream.status();
+        assert.equal(status.endpoints, listed.size);
+        assert.equal(status.ready, readyAddresses.size);
+        assert.equal(status.waiting, waits.length);
+      }
+      assert.ok(
+        started > 500 && events.some(({ type }) => type === "endpoint_ejected"),
+        "the steps reach what they should",
+      );
+      upstream.destroy();
+      for (const connection of connections) {
+        assert.equal(connection.state, "closed");
+        while (connection.running.length > 0) connection.end("unknown", Code.Unavailable);
+      }
+      assert.equal(clock.pending, 0, "timers left");
+      assert.ok(ended <= started);
+    });
+  }
+});
