@@ -6,9 +6,9 @@ import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import type { Lazy } from "./json-read-any.ts";
 import { malformed, refuse, tooDeep } from "./json-read-error.ts";
 import { input, MAX_DEPTH } from "./json-read-input.ts";
+import { addKey } from "./json-read-keys.ts";
 import { NameTable, readEnum, readNullValue, type EnumTable } from "./json-read-names.ts";
 import { readBoolKey, scalars, type Read } from "./json-read-scalar.ts";
-import { addKey } from "./json-read-struct.ts";
 import { colon, readNull, skipSpace, wrong } from "./json-read-syntax.ts";
 import { close, ROOM, tagBytes, wire } from "./wire.ts";
 
@@ -193,13 +193,13 @@ function mapCode(unit: Unit, field: Field & { fieldKind: "map" }, context: Compi
     if(++S.depth>${MAX_DEPTH})tooDeep(i);
     i=space(i+1);
     if(I[i]===125)i++;else{
-      let m;
+      const w=o;let m=0;
       for(;;){
         if(I[i]!==34)malformed(i,${unit.use("a name in double quotes")});
         ${RESERVE}
         p=o;${put(tagBytes(field.number, 2))}
         const z=o;O[o+1]=${8 | scalars[field.mapKey].wireType};S.at=i;
-        o=${unit.use(readKey)}(o+2);m=addKey(m,z+1,o,i);i=colon(S.at);
+        o=${unit.use(readKey)}(o+2);m=addKey(m,w,p,z-p,o,i);i=colon(S.at);
         ${nullCheck(unit, field)}${RESERVE}
         O[o++]=${16 | elementOf(field).wireType};S.at=i;${elementCode(unit, field, context)}i=S.at;
         if(o!==p)o=close(z,o);

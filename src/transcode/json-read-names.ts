@@ -9,47 +9,42 @@ import { varint32, varint64 } from "./wire.ts";
 /** Finds names given as UTF-8 bytes, with no string made and no object keyed by what a client sent. */
 export class NameTable {
   readonly #mask: number;
-  /** Index of an entry by slot, -1 for none: open addressing, at most a quarter full. */
+  /**
+   * Open addressing, at most a quarter full. Four numbers a slot: hash, start and end of the name in `#bytes` (end is 0
+   * in an empty slot), value.
+   */
   readonly #slots: Int32Array;
-  readonly #hashes: Int32Array;
-  /** Where an entry's bytes start; one more than there are entries. */
-  readonly #starts: Int32Array;
   readonly #bytes: Uint8Array;
-  readonly #values: Int32Array;
 
-  /** `values` are what `find` gives for the names: not negative. */
+  /** `values` are what `find` gives for the names, which are not empty; no value is negative. */
   constructor(values: ReadonlyMap<string, number>) {
     const size = 2 ** Math.ceil(Math.log2(Math.max(values.size, 1) * 4));
     this.#mask = size - 1;
-    this.#slots = new Int32Array(size).fill(-1);
-    this.#hashes = new Int32Array(values.size);
-    this.#starts = new Int32Array(values.size + 1);
-    this.#values = Int32Array.from(values.values());
+    this.#slots = new Int32Array(size * 4);
     this.#bytes = Buffer.from([...values.keys()].join(""));
-    let entry = 0;
-    for (const name of values.keys()) {
-      const bytes = Buffer.from(name);
-      const hash = hashOf(bytes, 0, bytes.length);
-      this.#hashes[entry] = hash;
-      this.#starts[entry + 1] = (this.#starts[entry] as number) + bytes.length;
+    let start = 0;
+    for (const [name, value] of values) {
+      const end = start + Buffer.byteLength(name);
+      const hash = hashOf(this.#bytes, start, end);
       let slot = this.#slotOf(hash);
-      while (this.#slots[slot] !== -1) slot = (slot + 1) & this.#mask;
-      this.#slots[slot] = entry++;
+      while (this.#slots[slot + 2] !== 0) slot = this.#nextSlot(slot);
+      this.#slots.set([hash, start, end, value], slot);
+      start = end;
     }
   }
 
   /** The value of the name in [from, to) of `text`, whose `hashOf` is `hash`; -1 where there is none. */
   find(text: Uint8Array, from: number, to: number, hash: number): number {
-    const length = to - from;
-    for (let slot = this.#slotOf(hash); ; slot = (slot + 1) & this.#mask) {
-      const entry = this.#slots[slot] as number;
-      if (entry < 0) return -1;
-      if (this.#hashes[entry] !== hash) continue;
-      const start = this.#starts[entry] as number;
-      if ((this.#starts[entry + 1] as number) - start !== length) continue;
-      let k = 0;
-      while (k < length && this.#bytes[start + k] === text[from + k]) k++;
-      if (k === length) return this.#values[entry] as number;
+    const slots = this.#slots;
+    const bytes = this.#bytes;
+    for (let slot = this.#slotOf(hash); ; slot = this.#nextSlot(slot)) {
+      const end = slots[slot + 2] as number;
+      if (end === 0) return -1;
+      if (slots[slot] !== hash) continue;
+      let known = slots[slot + 1] as number;
+      if (end - known !== to - from) continue;
+      for (let i = from; i < to && bytes[known] === text[i]; i++) known++;
+      if (known === end) return slots[slot + 3] as number;
     }
   }
 
@@ -66,7 +61,11 @@ export class NameTable {
   }
 
   #slotOf(hash: number): number {
-    return (hash ^ (hash >>> 15)) & this.#mask;
+    return ((hash ^ (hash >>> 15)) & this.#mask) << 2;
+  }
+
+  #nextSlot(slot: number): number {
+    return (((slot >> 2) + 1) & this.#mask) << 2;
   }
 }
 

@@ -1,10 +1,11 @@
 // google.protobuf.Struct, Value and ListValue: any JSON (struct.proto).
 
-import { malformed, refuse, tooDeep } from "./json-read-error.ts";
+import { malformed, tooDeep } from "./json-read-error.ts";
 import { input, MAX_DEPTH } from "./json-read-input.ts";
 import { readPlainNumber } from "./json-read-number.ts";
 import { readString } from "./json-read-string.ts";
 import { colon, skip, skipSpace, wrong } from "./json-read-syntax.ts";
+import { addKey, type Keys } from "./json-read-keys.ts";
 import { close, ROOM, wire } from "./wire.ts";
 
 /** Reads any JSON value at `input.at` as a Value. */
@@ -43,7 +44,8 @@ export function readStruct(o: number): number {
   if (bytes[start] !== 0x7b) wrong(start, "an object");
   if (++input.depth > MAX_DEPTH) tooDeep(start);
   let at = skipSpace(start + 1);
-  let keys: Keys;
+  const first = o;
+  let keys: Keys = 0;
   if (bytes[at] === 0x7d) at++;
   else {
     for (;;) {
@@ -54,7 +56,7 @@ export function readStruct(o: number): number {
       wire.bytes[o + 2] = 0x0a;
       input.at = at;
       o = readString(o + 3);
-      keys = addKey(keys, entry + 2, o, at);
+      keys = addKey(keys, first, entry, 1, o, at);
       input.at = colon(input.at);
       wire.grow(o, ROOM)[o] = 0x12;
       o = close(o + 1, readValue(o + 2));
@@ -93,20 +95,4 @@ export function readListValue(o: number): number {
   input.depth--;
   input.at = at;
   return o;
-}
-
-/** The keys of a map so far: none, one, or more. */
-export type Keys = undefined | string | Set<string>;
-
-/**
- * Adds a map's key, written with its tag in [from, o) of the output, to those before it; the second of a kind is
- * refused, blamed at `at`. As written, keys are equal exactly where their values are. The tag in front keeps V8 from
- * taking a key of digits for an array index, whose hash a client could choose.
- */
-export function addKey(keys: Keys, from: number, o: number, at: number): Keys {
-  const key = wire.bytes.latin1Slice(from, o);
-  if (keys === undefined) return key;
-  const all = typeof keys === "string" ? new Set([keys]) : keys;
-  if (all.has(key)) refuse("FIELD_INVALID", at, "given twice");
-  return all.add(key);
 }
