@@ -108,14 +108,12 @@ function checkUpstreams(file: Partial<ParsedFile>, complain: Complain): void {
     if (name === undefined) continue;
     used.add(name);
     if (names.includes(name)) continue;
-    complain(
-      ["routes", index, "upstream"],
-      `no upstream "${name}"${didYouMean(name, names) || `; there is ${names.join(", ")}`}`,
-    );
+    const hint = didYouMean(name, names) || `; there is ${names.join(", ")}`;
+    complain(["routes", index, "upstream"], `no upstream "${name}"${hint}`);
   }
-  // A route that names none, or an annotation, may use any of them.
-  const isAnyUsed = file.annotations?.read !== false || routes.some((route) => typeof route?.upstream !== "string");
-  if (isAnyUsed) return;
+  // A route that names none, or an annotation, may use any of them; an unknown name may be a slip for any.
+  const isSure = file.annotations?.read === false && routes.every((route) => names.includes(route?.upstream ?? ""));
+  if (!isSure) return;
   for (const name of names) {
     if (!used.has(name) && routes.length > 0) complain(["upstreams", name], "no route uses this upstream");
   }

@@ -60,7 +60,8 @@ export function readYaml(text: string, file: string, expandText: ExpandText): Ya
     lastLine = position.line;
     const line = text.split("\n", position.line).at(-1) ?? "";
     const hint = /[{[].*:\s*\$\{/.test(line) ? "; within { } or [ ], quote what holds ${…}" : "";
-    report(position, `not valid YAML: ${decapitalize(message)}${hint}`);
+    // yaml's own advice is for programmers.
+    report(position, `not valid YAML: ${decapitalize(message.replace(/; please use YAML\..*/, ""))}${hint}`);
   }
   if (problems.length > 0) return { value: undefined, spots: new Map(), problems };
 
@@ -130,7 +131,6 @@ function parse(text: string, lineCounter: LineCounter) {
       stringKeys: true,
       uniqueKeys: false, // readMap names the first one, too
       resolveKnownTags: false,
-      logLevel: "silent",
     });
   } catch (error) {
     // The parser recurses: thousands of open brackets end in a RangeError.

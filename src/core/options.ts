@@ -36,7 +36,8 @@ export function leaf<T>(docs: Docs<unknown>, jsonSchema: object, read: (value: u
     const [message, params]: [string, IssueFacts] =
       "sentence" in result ? [result.sentence, { sentence: true }] : [result.expected, { hint: result.hint }];
     context.issues.push({ code: "custom", message, params: { ...params }, input: value });
-    return z.NEVER;
+    // Not z.NEVER, which is an object: `check` of the section around would take it for a value.
+    return undefined as T;
   });
   return schema.meta({
     ...jsonSchema,
@@ -53,7 +54,7 @@ export function filled<T>(schema: z.ZodType<T>): z.ZodPrefault<z.ZodType<T>> {
 }
 
 const REFERENCE = { type: "string", pattern: "\\$\\{" };
-const orReference = (schema: object): object => ({ anyOf: [schema, REFERENCE] });
+const orReference = (title: string, schema: object): object => ({ title, anyOf: [schema, REFERENCE] });
 
 // Node's timers overflow beyond.
 const MAX_MS = 2 ** 31 - 1;
@@ -70,7 +71,7 @@ export function duration(docs: DurationDocs): z.ZodType<number> {
   const { min = 1, none = false } = docs;
   const expected = `expected a duration such as 250ms, 5s or 1m30s${none ? ", or none" : ""}`;
   const pattern = `^(${DURATION_PATTERN}${none ? "|none" : ""})$|\\$\\{`;
-  return leaf(docs, { type: "string", pattern }, (value) => {
+  return leaf(docs, { title: none ? "duration or none" : "duration", type: "string", pattern }, (value) => {
     if (none && value === "none") return { value: Infinity };
     if (typeof value === "number") return { expected, hint: `write the unit: ${value}s or ${value}ms` };
     const ms = typeof value === "string" ? parseDuration(value) : undefined;
@@ -87,6 +88,7 @@ const MAX_BYTES = 2 ** 31 - 1;
 export function size(docs: Docs<string | number> & { readonly min: number }): z.ZodType<number> {
   const expected = "expected a size such as 64KiB, 4MiB or a number of bytes";
   const jsonSchema = {
+    title: "size",
     anyOf: [
       { type: "string", pattern: `^${SIZE_PATTERN}$|\\$\\{` },
       { type: "integer", minimum: docs.min, maximum: MAX_BYTES },
@@ -103,10 +105,11 @@ export function size(docs: Docs<string | number> & { readonly min: number }): z.
 /** A whole number in [min, max]. */
 export function integer(docs: Docs<number> & { readonly min: number; readonly max: number }): z.ZodType<number> {
   const { min, max } = docs;
-  return leaf(docs, orReference({ type: "integer", minimum: min, maximum: max }), (value) => {
+  const range = min === max ? String(min) : `whole number from ${min} to ${max}`;
+  return leaf(docs, orReference(range, { type: "integer", minimum: min, maximum: max }), (value) => {
     const number = toInteger(value);
     if (number !== undefined && number >= min && number <= max) return { value: number };
-    return { expected: min === max ? `expected ${min}` : `expected a whole number from ${min} to ${max}` };
+    return { expected: min === max ? `expected ${range}` : `expected a ${range}` };
   });
 }
 
@@ -116,7 +119,7 @@ export function port(docs: Docs<number>): z.ZodType<number> {
 }
 
 export function flag(docs: Docs<boolean>): z.ZodType<boolean> {
-  return leaf(docs, orReference({ type: "boolean" }), (value) => {
+  return leaf(docs, orReference("true or false", { type: "boolean" }), (value) => {
     if (value === true || value === "true") return { value: true };
     if (value === false || value === "false") return { value: false };
     return { expected: "expected true or false" };
@@ -136,7 +139,8 @@ export function text(docs: TextDocs): z.ZodType<string> {
   const pattern = docs.pattern ?? "[^]+";
   const whole = new RegExp(`^(?:${pattern})$`);
   const jsonSchema = docs.pattern === undefined ? { minLength: 1 } : { pattern: `^(${pattern})$|\\$\\{` };
-  return leaf(docs, { type: "string", ...jsonSchema }, (value) => {
+  const title = docs.what.replace(/^an? /, "").replace(/ such as .*/, "");
+  return leaf(docs, { title, type: "string", ...jsonSchema }, (value) => {
     if (typeof value === "string" && whole.test(value)) return { value };
     const hint = typeof value === "string" ? docs.hint?.(value) : undefined;
     return { expected: `expected ${docs.what}`, ...(hint === undefined ? {} : { hint }) };
@@ -152,7 +156,7 @@ interface ChoiceDocs<T extends string> extends Docs<T> {
 /** One of a few words. */
 export function choice<const T extends string>(docs: ChoiceDocs<T>): z.ZodType<T> {
   const expected = `expected ${docs.of.join(" or ")}`;
-  return leaf(docs, orReference({ enum: docs.of }), (value) => {
+  return leaf(docs, orReference(docs.of.join(" or "), { enum: docs.of }), (value) => {
     const found = docs.of.find((word) => word === value);
     if (found !== undefined) return { value: found };
     if (typeof value !== "string") return { expected };
@@ -167,7 +171,7 @@ const HOST_NAME = /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?$/;
 /** A name or address to listen on; IPv6 with or without brackets, read without. */
 export function host(docs: Docs): z.ZodType<string> {
   const expected = "expected a host name or an IP address, without a port";
-  return leaf(docs, { type: "string", minLength: 1 }, (value) => {
+  return leaf(docs, { title: "host", type: "string", minLength: 1 }, (value) => {
     if (typeof value !== "string") return { expected };
     const bare = /^\[.*\]$/.test(value) ? value.slice(1, -1) : value;
     if (isIP(bare) === 6 || (bare === value && HOST_NAME.test(value))) return { value: bare };

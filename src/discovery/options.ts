@@ -13,7 +13,7 @@ export const defaultEtcdOptions: EtcdOptions = { endpoints: ["http://127.0.0.1:2
 
 const endpoint = leaf<string>(
   { docs: "Address of one member of the cluster, http://host:port." },
-  { type: "string", minLength: 1 },
+  { title: "address", type: "string", minLength: 1 },
   (value) => {
     const expected = "expected an address such as http://127.0.0.1:2379";
     if (typeof value !== "string" || value === "") return { expected };
@@ -31,7 +31,7 @@ const prefix = leaf<string>(
     docs: "Put before the service's name: with /etcd3_naming/ the target etcd:///shop watches /etcd3_naming/shop/.",
     default: "",
   },
-  { type: "string" },
+  { title: "text", type: "string" },
   (value) => {
     if (typeof value !== "string") return { expected: "expected a text" };
     return { value: value === "" || value.endsWith("/") ? value : `${value}/` };
@@ -61,7 +61,12 @@ export const targetOption = leaf<Target>(
       "Where instances are: etcd:///service#N, or pass:///host:port#N,host:port#N; N connections per address, " +
       "1 where it is left out.",
   },
-  { type: "string", minLength: 1, examples: ["etcd:///library#2", "pass:///127.0.0.1:50051,127.0.0.1:50052"] },
+  {
+    title: "target",
+    type: "string",
+    minLength: 1,
+    examples: ["etcd:///library#2", "pass:///127.0.0.1:50051,127.0.0.1:50052"],
+  },
   (value) => {
     const expected = "expected a target such as etcd:///library#2 or pass:///127.0.0.1:50051";
     if (typeof value !== "string") return { expected };

@@ -19,7 +19,7 @@ function headerName(docs: string, options: { pattern: boolean; crosses?: HeaderD
   const { pattern, crosses } = options;
   const expected = `expected a header name${pattern ? ", or a beginning that ends in *" : ""}`;
   const source = pattern ? `^(${TOKEN}\\*?|\\*)$` : `^${TOKEN}$`;
-  return leaf<string>({ docs }, { type: "string", pattern: `${source}|\\$\\{` }, (value) => {
+  return leaf<string>({ docs }, { title: "header name", type: "string", pattern: `${source}|\\$\\{` }, (value) => {
     if (typeof value !== "string") return { expected };
     if (!NAME.test(value) && !(pattern && PATTERN.test(value))) return { expected };
     const reason = crosses === undefined || !NAME.test(value) ? null : whyNeverCrosses(crosses, value);

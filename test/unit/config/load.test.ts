@@ -1,0 +1,462 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { after, before, describe, it } from "node:test";
+import { loadConfig, parseConfig, type Loaded, type LoadOptions } from "../../../src/config/load.ts";
+import { formatProblem, problemsOf } from "../../../src/core/problem.ts";
+
+const env = { PORT: "8081", TIMEOUT: "2s", SECRET: "hunter2", YES: "true" };
+
+function parse(text: string, options: Partial<LoadOptions> = {}): Loaded {
+  return parseConfig(text, "dir/r.yaml", {
+    env,
+    readFile: (name) => (name === "secret" ? "hunter2\n" : assert.fail(`read ${name}`)),
+    ...options,
+  });
+}
+
+/** The problems of a refused text without the file's name; fails where it is accepted. */
+function problems(text: string, options: Partial<LoadOptions> = {}): string[] {
+  try {
+    parse(text, options);
+  } catch (error) {
+    return (problemsOf(error) ?? [error as never]).map(formatProblem).map((line) => line.replace(/^dir\/r\.yaml:/, ""));
+  }
+  assert.fail("accepted");
+}
+
+const HEAD = "version: 1\n";
+const UPSTREAM = "upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: d.binpb } } }\n";
+const ROUTE = "routes: [{ rpc: a.B/C, get: /c }]\n";
+const GOOD = HEAD + UPSTREAM + ROUTE;
+
+describe("parseConfig()", () => {
+  it("fills every default", () => {
+    const { config, warnings } = parse(GOOD);
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(config.server, {
+      host: "127.0.0.1",
+      port: 8080,
+      admin: { host: "127.0.0.1", port: 9901 },
+      timeouts: { headerMs: 10_000, requestMs: 30_000, idleMs: 75_000, drainMs: 30_000 },
+      limits: { headerBytes: 65_536, bodyBytes: 4_194_304 },
+      trustedProxies: [],
+    });
+    const none = { allow: [], deny: [], rename: {} };
+    assert.deepEqual(config.upstreams, [
+      {
+        name: "u",
+        target: { kind: "pass", addresses: [{ address: "h:1", connections: 1 }] },
+        schema: { kind: "descriptor_set", file: path.resolve("dir/d.binpb") },
+        loadBalancing: { policy: "least_request" },
+        connectTimeoutMs: 3000,
+        maxMessageBytes: 4_194_304,
+        etcd: null,
+        policy: {
+          timeoutMs: 5000,
+          streamTimeoutMs: Infinity,
+          streamIdleTimeoutMs: 300_000,
+          waitForReady: { timeoutMs: 5000, queue: 1000 },
+          headers: { request: none, response: none },
+          json: { names: "json", unknownFields: "reject" },
+        },
+        position: { line: 2, column: 14 },
+      },
+    ]);
+    assert.deepEqual(config.annotations, { read: false, services: [] });
+  });
+
+  it("reads every key of the design", () => {
+    const { config } = parse(`
+version: 1
+server:
+  host: "[::1]"
+  port: "\${PORT}"
+  admin: { host: 0.0.0.0, port: 0 }
+  timeouts: { header: 1s, request: "\${TIMEOUT}", idle: 1m, drain: 0s }
+  limits: { header: 2048, body: 1MB }
+  trusted_proxies: [10.0.0.0/8, loopback, "::1"]
+defaults:
+  timeout: 1s
+  stream_timeout: 1h
+  stream_idle_timeout: none
+  wait_for_ready: { timeout: 0s, queue: 7 }
+  headers: { request: { allow: [X-A, "x-b-*"], deny: [x-c], rename: { X-A: X-D } } }
+  json: { names: proto, int64: string, emit_defaults: none, unknown_fields: reject }
+  discovery: { etcd: { endpoints: ["http://e1:2379", "e2:80", "[::1]:2379"], prefix: /etcd3_naming } }
+upstreams:
+  library:
+    target: etcd:///library#2
+    schema: { proto: { files: [library/v1/library.proto], include: [protos, /abs] } }
+    load_balancing: { policy: round_robin }
+    connect_timeout: 500ms
+    limits: { message: 8MiB }
+    transport: grpc-js
+    timeout: 2s
+  other:
+    target: etcd://a:1,b:2/other
+    discovery: { etcd: {} }
+    schema: { proto: { files: [x.proto] } }
+annotations: { read: "\${YES}", services: ["library.v1.*"] }
+`);
+    assert.deepEqual(config.server, {
+      host: "::1",
+      port: 8081,
+      admin: { host: "0.0.0.0", port: 0 },
+      timeouts: { headerMs: 1000, requestMs: 2000, idleMs: 60_000, drainMs: 0 },
+      limits: { headerBytes: 2048, bodyBytes: 1_000_000 },
+      trustedProxies: ["10.0.0.0/8", "loopback", "::1"],
+    });
+    const [library, other] = config.upstreams;
+    assert.deepEqual(library?.schema, {
+      kind: "proto",
+      files: ["library/v1/library.proto"],
+      include: [path.resolve("dir/protos"), "/abs"],
+    });
+    assert.deepEqual(library?.etcd, {
+      endpoints: ["http://e1:2379", "http://e2:80", "http://[::1]:2379"],
+      prefix: "/etcd3_naming/",
+    });
+    assert.deepEqual(library?.loadBalancing, { policy: "round_robin" });
+    assert.deepEqual([library?.connectTimeoutMs, library?.maxMessageBytes], [500, 8_388_608]);
+    assert.deepEqual(library?.policy, {
+      timeoutMs: 2000,
+      streamTimeoutMs: 3_600_000,
+      streamIdleTimeoutMs: Infinity,
+      waitForReady: { timeoutMs: 0, queue: 7 },
+      headers: {
+        request: { allow: ["x-a", "x-b-*"], deny: ["x-c"], rename: { "x-a": "x-d" } },
+        response: { allow: [], deny: [], rename: {} },
+      },
+      json: { names: "proto", unknownFields: "reject" },
+    });
+    assert.deepEqual(
+      other?.etcd,
+      { endpoints: ["http://a:1", "http://b:2"], prefix: "" },
+      "its own, then its target's",
+    );
+    assert.deepEqual(other?.schema, { kind: "proto", files: ["x.proto"], include: [path.resolve("dir")] });
+    assert.deepEqual(config.annotations, { read: true, services: ["library.v1.*"] });
+  });
+
+  it("gives a route's rule, then its additional bindings, each with its place", () => {
+    const { config } = parse(`${HEAD}${UPSTREAM}routes:
+  - selector: a.b.S.M
+    upstream: u
+    post: /v1/x
+    body: "*"
+    response_body: y
+    idempotent: true
+    additional_bindings:
+      - custom: { kind: HEAD, path: "/v1/{x=**}" }
+`);
+    const [route] = config.routes;
+    assert.deepEqual(
+      { rpc: route?.rpc, upstream: route?.upstream, idempotent: route?.idempotent, position: route?.position },
+      { rpc: "a.b.S/M", upstream: "u", idempotent: true, position: { line: 4, column: 5 } },
+    );
+    assert.deepEqual(route?.rules, [
+      {
+        method: "POST",
+        path: "/v1/x",
+        body: "*",
+        responseBody: "y",
+        positions: {
+          path: { line: 6, column: 11 },
+          body: { line: 7, column: 11 },
+          responseBody: { line: 8, column: 20 },
+        },
+      },
+      {
+        method: "HEAD",
+        path: "/v1/{x=**}",
+        body: "",
+        responseBody: "",
+        positions: { path: { line: 11, column: 37 }, body: undefined, responseBody: undefined },
+      },
+    ]);
+  });
+
+  it("lets a route's policy win over its upstream's, and that over the defaults", () => {
+    const { config } = parse(`${HEAD}
+defaults: { timeout: 1s, stream_timeout: 1m, headers: { request: { allow: [a], deny: [x] } } }
+upstreams:
+  u:
+    target: pass:///h:1
+    schema: { descriptor_set: d }
+    timeout: 2s
+    headers: { request: { allow: [b], rename: { p: q } } }
+    json: { unknown_fields: ignore }
+routes:
+  - { rpc: a.B/C, get: /c, timeout: 3s, headers: { request: { allow: [], rename: { r: s } } }, wait_for_ready: { timeout: 9s } }
+`);
+    const [upstream] = config.upstreams;
+    assert.ok(upstream);
+    const policy = config.routes[0]?.policyFor(upstream.policy);
+    assert.equal(policy?.timeoutMs, 3000);
+    assert.equal(policy?.streamTimeoutMs, 60_000);
+    assert.deepEqual(policy?.waitForReady, { timeoutMs: 9000, queue: 1000 });
+    assert.deepEqual(policy?.headers.request, { allow: [], deny: ["x"], rename: { p: "q", r: "s" } });
+    assert.equal(policy?.json.unknownFields, "ignore");
+    assert.equal(upstream.policy.timeoutMs, 2000, "the upstream's own is not touched");
+  });
+
+  it("takes sections without a value as empty", () => {
+    assert.deepEqual(parse(`${GOOD}server:\ndefaults:\nannotations:\n`).config.server, parse(GOOD).config.server);
+  });
+
+  const duration = "expected a duration such as 250ms, 5s or 1m30s";
+  const size = "expected a size such as 64KiB, 4MiB or a number of bytes";
+  const target = "expected pass:///host:port#N,… or etcd:///service#N";
+  const u = (rest: string) =>
+    `${HEAD}${ROUTE}upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: d }, ${rest} } }\n`;
+  const route = (rest: string) => `${HEAD}${UPSTREAM}routes: [{ rpc: a.B/C, ${rest} }]`;
+  for (const [text, ...expected] of [
+    ["", '1:1: missing key "version": expected 1', '1:1: missing key "upstreams": expected a map'],
+    ["[]", "1:1: expected a map of keys, not a list"],
+    [GOOD.replace("1", "2"), "1:10: version: expected 1, not 2"],
+    [`${HEAD}upstreams: {}\n`, "2:1: upstreams: expected at least one upstream"],
+    // unknown keys
+    [`${GOOD}serverr: {}`, '4:1: unknown key "serverr"; did you mean "server"?'],
+    [
+      `${GOOD}server: { prt: 1, hosst: x }`,
+      '4:11: server: unknown key "prt"; did you mean "port"?',
+      '4:19: server: unknown key "hosst"; did you mean "host"?',
+    ],
+    [route("gett: /x"), '3:24: routes[0]: unknown key "gett"; did you mean "get"?'],
+    // later
+    [u("tls: {}"), "3:71: upstreams.u: tls is not supported yet"],
+    [u("keepalive: 5m"), "3:71: upstreams.u: keepalive is not supported yet"],
+    [u("transport: http2"), '3:82: upstreams.u.transport: expected grpc-js, not "http2"; http2 is not supported yet'],
+    [
+      u("load_balancing: { policy: p2c }"),
+      '3:97: upstreams.u.load_balancing.policy: expected least_request or round_robin, not "p2c"; p2c is not supported yet',
+    ],
+    [u("retry: {}"), "3:71: upstreams.u: retry is not supported yet"],
+    [
+      u("discovery: { etcd: { tls: {}, auth: {} } }"),
+      "3:92: upstreams.u.discovery.etcd: tls is not supported yet",
+      "3:101: upstreams.u.discovery.etcd: auth is not supported yet",
+    ],
+    [
+      u('discovery: { etcd: { endpoints: ["https://e:1"] } }'),
+      '3:104: upstreams.u.discovery.etcd.endpoints[0]: expected an address such as http://127.0.0.1:2379, not "https://e:1"; https is not supported yet',
+    ],
+    [
+      u("json: { int64: number }"),
+      '3:86: upstreams.u.json.int64: expected string, not "number"; number is not supported yet',
+    ],
+    [
+      u("json: { emit_defaults: all }"),
+      '3:94: upstreams.u.json.emit_defaults: expected none, not "all"; all is not supported yet',
+    ],
+    [route("get: /x, hedge: {}"), "3:33: routes[0]: hedge is not supported yet"],
+    [
+      `${HEAD}upstreams: { u: { target: "dns:///h:1", schema: { reflection: {} } } }\n${ROUTE}`,
+      `2:27: upstreams.u.target: target "dns:///h:1": dns is not supported yet; ${target}`,
+      "2:51: upstreams.u.schema: reflection is not supported yet",
+    ],
+    [
+      `${HEAD}upstreams: { u: { target: "discov://h/k", schema: { descriptor_set: d } } }\n${ROUTE}`,
+      `2:27: upstreams.u.target: target "discov://h/k": discov is not supported yet; ${target}`,
+    ],
+    // values
+    [route("get: /x, timeout: 5"), `3:42: routes[0].timeout: ${duration}, not 5; write the unit: 5s or 5ms`],
+    [route("get: /x, timeout: none"), `3:42: routes[0].timeout: ${duration}, not "none"`],
+    [route("get: /x, timeout: 0s"), '3:42: routes[0].timeout: expected a duration above 0, not "0s"'],
+    [route("get: /x, timeout: 597h"), '3:42: routes[0].timeout: expected a duration of at most 596h, not "597h"'],
+    [route('get: /x, timeout: "${SECRET}"'), `3:42: routes[0].timeout: ${duration}, not what "\${SECRET}" stands for`],
+    [
+      route('get: /x, timeout: "${file:secret}"'),
+      `3:42: routes[0].timeout: ${duration}, not what "\${file:secret}" stands for`,
+    ],
+    [
+      route('get: "${NOPE}"'),
+      "3:29: routes[0].get: environment variable NOPE is not set; a default is written ${NOPE:-value}",
+      '3:29: routes[0].get: expected a path template such as /v1/{name=shelves/*}, not what "${NOPE}" stands for',
+    ],
+    [route("get: /x, idempotent: yes"), '3:45: routes[0].idempotent: expected true or false, not "yes"'],
+    [u("limits: { message: 4M }"), `3:90: upstreams.u.limits.message: ${size}, not "4M"`],
+    [u("limits: { message: -1 }"), "3:90: upstreams.u.limits.message: expected at least 0 bytes, not -1"],
+    [u("limits: { message: 2GiB }"), '3:90: upstreams.u.limits.message: expected less than 2GiB, not "2GiB"'],
+    [
+      u("load_balancing: { policy: round_robbin }"),
+      '3:97: upstreams.u.load_balancing.policy: expected least_request or round_robin, not "round_robbin"; did you mean "round_robin"?',
+    ],
+    [
+      `${GOOD}server: { port: 65536, host: "a:1", limits: { header: 1 } }`,
+      "4:17: server.port: expected a whole number from 0 to 65535, not 65536",
+      '4:30: server.host: expected a host name or an IP address, without a port, not "a:1"',
+      "4:55: server.limits.header: expected at least 1024 bytes, not 1",
+    ],
+    [
+      `${GOOD}server: { timeouts: { header: 31s } }`,
+      "4:31: server.timeouts.header: header must not be longer than request, which includes it",
+    ],
+    [
+      `${GOOD}server: { trusted_proxies: [proxy.local] }`,
+      '4:29: server.trusted_proxies[0]: expected an IP address, a CIDR block, loopback, linklocal or uniquelocal, not "proxy.local"',
+    ],
+    [`${GOOD}server: 5`, "4:9: server: expected a map of keys, not 5"],
+    [
+      `${GOOD}defaults: { headers: { request: { allow: ["a b"], rename: { "x y": b, c: host } } } }`,
+      '4:43: defaults.headers.request.allow[0]: expected a header name, or a beginning that ends in *, not "a b"',
+      '4:68: defaults.headers.request.rename["x y"]: expected a header name before the colon',
+      '4:74: defaults.headers.request.rename.c: header "host" never crosses: it belongs to one connection',
+    ],
+    [`${GOOD}defaults: { connect_timeout: 1s }`, "4:13: defaults: connect_timeout belongs on an upstream"],
+    // routes
+    [route("upstream: u"), "3:10: routes[0]: expected exactly one of get, put, post, delete, patch or custom"],
+    [
+      route("get: /x, post: /y"),
+      "3:10: routes[0]: expected exactly one of get, put, post, delete, patch or custom, not get and post",
+    ],
+    [
+      route("get: /x, additional_bindings: [{ body: a }]"),
+      "3:55: routes[0].additional_bindings[0]: expected exactly one of get, put, post, delete, patch or custom",
+    ],
+    [
+      route("get: /x, additional_bindings: [{ put: /x, additional_bindings: [] }]"),
+      "3:66: routes[0].additional_bindings[0]: additional_bindings does not nest (google.api.HttpRule)",
+    ],
+    [
+      route("custom: { kind: HEAD }"),
+      '3:24: routes[0].custom: missing key "path": expected a path template such as /v1/{name=shelves/*}',
+    ],
+    [
+      route("get: /x, body: a.b"),
+      '3:39: routes[0].body: expected *, or the name of a field of the request message, not "a.b"',
+    ],
+    [
+      route("get: /x, selector: a.B.D"),
+      '3:43: routes[0].selector: selector "a.B.D" names another method than rpc "a.B/C"; one of them is enough',
+    ],
+    [route("get: /x, upstream: v"), '3:43: routes[0].upstream: no upstream "v"; did you mean "u"?'],
+    [route("get: /x, upstream: 5"), "3:43: routes[0].upstream: expected the name of an upstream, not 5"],
+    [
+      route("get: /x, wait_for_ready: { queue: 1 }"),
+      "3:51: routes[0].wait_for_ready: queue belongs on the upstream or in defaults: all routes of an upstream share one queue",
+    ],
+    [
+      `${HEAD}${UPSTREAM}routes: [{ get: /x }]`,
+      '3:10: routes[0]: missing key "rpc": the gRPC method, such as library.v1.Library/GetBook',
+    ],
+    [
+      `${HEAD}${UPSTREAM}routes: [{ rpc: a.B.C, get: /x }]`,
+      '3:17: routes[0].rpc: expected a method such as library.v1.Library/GetBook, not "a.B.C"; write a.B/C, or use selector',
+    ],
+    [
+      `${HEAD}${UPSTREAM}routes: [{ rpc: /a.B/C, get: /x }]`,
+      '3:17: routes[0].rpc: expected a method such as library.v1.Library/GetBook, not "/a.B/C"; leave the first / out',
+    ],
+    [`${HEAD}${UPSTREAM}routes: [7, { rpc: a.B/C, get: /x }]`, "3:10: routes[0]: expected a map of keys, not 7"],
+    [`${HEAD}${UPSTREAM}routes: { rpc: a.B/C, get: /x }`, "3:1: routes: expected a list, not a map"],
+    // upstreams
+    [
+      `${HEAD}${ROUTE}upstreams:\n  u:\n`,
+      '4:3: upstreams.u: missing key "target": expected a target such as etcd:///library#2 or pass:///127.0.0.1:50051',
+      '4:3: upstreams.u: missing key "schema": expected a map of keys',
+    ],
+    [
+      `${HEAD}${ROUTE}upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: a, proto: { files: [b] } } } }`,
+      "3:40: upstreams.u.schema: expected exactly one of descriptor_set or proto, not descriptor_set and proto",
+    ],
+    [
+      `${HEAD}${ROUTE}upstreams: { u: { target: pass:///h:1, schema: { proto: { files: [] } } } }`,
+      "3:59: upstreams.u.schema.proto.files: expected at least 1 in the list, not a list",
+    ],
+    [
+      `${HEAD}${ROUTE}upstreams: { "a b": { target: pass:///h:1, schema: { descriptor_set: a } } }`,
+      '3:14: upstreams["a b"]: an upstream\'s name is made of letters, digits, and . _ - after the first',
+    ],
+    [
+      `${HEAD}upstreams: { u: &u { target: pass:///h:1, schema: { descriptor_set: a } }, v: *u }\nroutes: [{ rpc: a.B/C, get: /x, upstream: v }]`,
+      "2:14: upstreams.u: no route uses this upstream",
+    ],
+  ] as const) {
+    it(`says: ${expected[0]}`, () => assert.deepEqual(problems(text), expected));
+  }
+
+  it("tells problems of every kind at once, in the file's order", () => {
+    const found = problems(`version: 1
+upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: "\${NOPE}" }, u: 1 } }
+routes:
+  - { rpc: a.B/C, rpc: a.B/C, gett: /x, upstream: v }
+  - { get: /y, timeout: 3 }
+server: { port: -1 }
+`);
+    const places = found.map((line) => line.slice(0, line.indexOf(": ")));
+    assert.deepEqual(places, ["2:66", "2:66", "2:79", "4:19", "4:31", "4:51", "5:5", "5:25", "6:17"]);
+  });
+
+  it("warns of what has no effect", () => {
+    const { warnings } = parse(`${HEAD}annotations: { services: [a.*] }
+upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: d }, discovery: { etcd: {} } } }`);
+    assert.deepEqual(warnings.map(formatProblem), [
+      "dir/r.yaml:2:16: warning: annotations.services: has no effect without read: true",
+      "dir/r.yaml:1:1: warning: nothing is served: there are no routes, and annotations.read is not true",
+      "dir/r.yaml:3:71: warning: upstreams.u.discovery: has no effect on a pass target",
+    ]);
+  });
+
+  describe("precedence", () => {
+    const file = `${GOOD}server: { host: file, port: 1, admin: { host: file, port: 2 } }`;
+    const environment = { SLUICE_HOST: "env", SLUICE_PORT: "3", SLUICE_ADMIN_HOST: "env", SLUICE_ADMIN_PORT: "4" };
+    const listen = (options: Partial<LoadOptions>, text = file) => {
+      const { host, port, admin } = parse(text, options).config.server;
+      return [host, port, admin.host, admin.port];
+    };
+
+    it("is command line, environment, file, default", () => {
+      const overrides = { host: "cli", port: 5, adminHost: "cli", adminPort: 6 };
+      assert.deepEqual(listen({ env: environment, overrides }), ["cli", 5, "cli", 6]);
+      assert.deepEqual(listen({ env: environment }), ["env", 3, "env", 4]);
+      assert.deepEqual(listen({}), ["file", 1, "file", 2]);
+      assert.deepEqual(listen({}, GOOD), ["127.0.0.1", 8080, "127.0.0.1", 9901]);
+    });
+
+    it("goes key by key, and an empty variable is none", () => {
+      assert.deepEqual(listen({ env: { SLUICE_PORT: "3", SLUICE_HOST: "" }, overrides: { adminPort: 0 } }), [
+        "file",
+        3,
+        "file",
+        0,
+      ]);
+    });
+
+    it("refuses what is no port or host, by its name", () => {
+      assert.deepEqual(problems(file, { env: { SLUICE_PORT: "http" }, overrides: { adminHost: "a b" } }), [
+        'SLUICE_PORT: expected a whole number from 0 to 65535, not "http"',
+        '--admin-host: expected a host name or an IP address, without a port, not "a b"',
+      ]);
+    });
+  });
+});
+
+describe("loadConfig()", () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "sluice-config-"));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it("reads a file, and what it names from the file's own folder", async () => {
+    const file = path.join(folder, "routes.yaml");
+    await writeFile(path.join(folder, "port"), "8123\n");
+    await writeFile(file, `${GOOD}server: { port: "\${file:port}" }`);
+    const { config } = await loadConfig(file, { env: {} });
+    assert.equal(config.server.port, 8123);
+    assert.equal(config.file, file);
+    assert.deepEqual(config.upstreams[0]?.schema, { kind: "descriptor_set", file: path.join(folder, "d.binpb") });
+  });
+
+  it("says which file is missing", async () => {
+    const file = path.join(folder, "nope.yaml");
+    await assert.rejects(loadConfig(file, { env: {} }), (error) => {
+      const lines = problemsOf(error)?.map(formatProblem);
+      assert.deepEqual(lines, [`${file}: cannot be read: no such file; name another with --config`]);
+      return true;
+    });
+  });
+});
