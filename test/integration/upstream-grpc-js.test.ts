@@ -63,6 +63,11 @@ describe("grpcJsConnection: an attempt", () => {
     assert.deepEqual(test.states, ["connecting", "ready"]);
   });
 
+  it("reaches an address by name", async () => {
+    const test = await connect(`localhost:${server.port}`);
+    assert.deepEqual((await test.run("Name")).messages, ["a"]);
+  });
+
   it("carries metadata both ways, binary values in base64", async () => {
     const test = await connect(server.address);
     const { headers, end } = await test.run("Metadata", "", {
@@ -432,6 +437,7 @@ describe("grpcJsConnection: a peer that misbehaves", () => {
     sessions[0]?.goaway(http2.constants.NGHTTP2_NO_ERROR, streams[0]?.id ?? 0);
     while (sessions.length < 2) await new Promise((resolve) => setImmediate(resolve));
     await test.until("ready");
+    assert.deepEqual(test.reasons, ["the instance ends the connection (GOAWAY)"]);
     const second = test.start("Echo", "second");
     while (streams.length < 2) await new Promise((resolve) => setImmediate(resolve));
     for (const stream of streams) stream.respond({ ...grpc, "grpc-status": "0" }, { endStream: true });

@@ -334,23 +334,12 @@ describe("createUpstream()", () => {
           waits = waits.filter((one) => one !== waiter);
         },
         time() {
-          clock.advance(random() * 2_000);
+          clock.advance(random() * 500);
         },
       };
       for (let step = 0; step < 5_000; step++) {
-        const name = pickOf([
-          "list",
-          ...Array<string>(8).fill("connection"),
-          ...Array<string>(8).fill("call"),
-          "end",
-          "end",
-          "end",
-          "end",
-          "wait",
-          "wait",
-          "takeBack",
-          "time",
-        ]);
+        const others = ["connection", "call", "call", "end", "end", "wait", "takeBack", "time"];
+        const name = step % 100 === 0 ? "list" : pickOf(others);
         steps[name ?? ""]?.();
         waits = waits.filter((waiter) => !waiter.woken);
         const open = connections.filter(({ state }) => state !== "closed");
@@ -371,9 +360,10 @@ describe("createUpstream()", () => {
         assert.equal(status.ready, readyAddresses.size);
         assert.equal(status.waiting, waits.length);
       }
+      assert.ok(started > 500, `only ${started} calls`);
       assert.ok(
-        started > 500 && events.some(({ type }) => type === "endpoint_ejected"),
-        "the steps reach what they should",
+        events.some(({ type }) => type === "endpoint_ejected"),
+        "nothing was ejected",
       );
       upstream.destroy();
       for (const connection of connections) {

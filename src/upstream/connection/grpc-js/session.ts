@@ -48,6 +48,11 @@ export class Session {
   close(): void {
     if (this.isGone) return;
     this.isGone = true;
+    if (this.channel.getConnectivityState(false) === connectivityState.READY) {
+      // Attempts of this very tick have no stream yet, and would be turned away.
+      setImmediate(() => this.channel.close());
+      return;
+    }
     this.channel.close();
     // A connection that is still being made is not grpc-js's any more after `close`, but nobody else would end it: a
     // peer that accepts TCP and stays mute would keep the socket for ever (grpc-node #2785).
@@ -88,7 +93,7 @@ export class Session {
         if (this.isGone) return;
       }
     } else if (this.wasReady) {
-      this.end("connection lost");
+      this.end(this.isOpen ? "the instance ends the connection (GOAWAY)" : "the connection broke");
       return;
     } else if (state === connectivityState.TRANSIENT_FAILURE) {
       this.explainFailure();

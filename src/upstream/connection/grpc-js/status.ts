@@ -88,6 +88,10 @@ function madeUp(status: StatusObject, facts: AttemptFacts, options: ConnectionOp
 function isBeforeProcessing(details: string): boolean {
   return (
     details === "Stream refused by server" ||
+    // The same, met while its message was written: the usual way of a call that crosses a GOAWAY.
+    details.endsWith("NGHTTP2_REFUSED_STREAM") ||
+    // It waited for others, because of MAX_CONCURRENT_STREAMS, and never was opened.
+    details.includes("The pending stream has been canceled") ||
     details === "Channel closed before call started" ||
     details.startsWith("Failed to start HTTP/2 stream") ||
     details.startsWith("No connection established") ||
