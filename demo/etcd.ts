@@ -127,7 +127,11 @@ class EtcdProcess implements Etcd {
   async start(): Promise<void> {
     if (this.#child !== undefined) throw new Error("etcd runs already");
     const command = tiedToThisProcess([this.#binary, ...this.#arguments()]);
-    const child = spawn(command[0] ?? "", command.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command[0] ?? "", command.slice(1), {
+      stdio: ["ignore", "pipe", "pipe"],
+      // Ctrl-C reaches a whole process group; in one of its own, etcd stays for those who still have to deregister.
+      detached: true,
+    });
     this.#child = child;
     process.on("exit", this.#killAtExit);
     let tail = "";
@@ -140,9 +144,11 @@ class EtcdProcess implements Etcd {
       child.once("close", (code, signal) => reject(new Error(`etcd ended with ${code ?? signal}: ${tail.trim()}`)));
     });
     ended.catch(() => {}); // an end after the start is no failure of the start
+    const giveUp = new AbortController();
     try {
-      await Promise.race([ended, this.#served()]);
+      await Promise.race([ended, this.#served(giveUp.signal)]);
     } catch (error) {
+      giveUp.abort();
       await this.kill();
       throw error;
     }
@@ -195,9 +201,9 @@ class EtcdProcess implements Etcd {
     ];
   }
 
-  async #served(): Promise<void> {
+  async #served(giveUp: AbortSignal): Promise<void> {
     const deadline = Date.now() + START_TIMEOUT_MS;
-    while (Date.now() < deadline) {
+    while (Date.now() < deadline && !giveUp.aborted) {
       // A refused connection means "not yet"; the end of the process is seen apart from this.
       const response = await fetch(`${this.url}/health`, { signal: AbortSignal.timeout(1000) }).catch(() => undefined);
       if (response?.ok && ((await response.json()) as { health?: string }).health === "true") return;

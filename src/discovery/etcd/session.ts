@@ -37,8 +37,9 @@ interface Followed {
  * All watches over one connection and one watch stream.
  *
  * Each watch is listed at a revision and followed from the next one. A broken stream ends the session, and the next
- * session lists again rather than resuming where this one was: a resumed watch cannot tell that etcd came back with
- * other data (restored, wiped), and a list costs no more than what an instance's registration does in a minute.
+ * session lists again rather than resuming at the revision where this one was: etcd may have come back with other data
+ * (wiped, restored) and a revision beyond ours, which a resumed watch would never notice. The list is compared with
+ * what is known, so that listeners hear of differences only.
  * Whatever is odd within a session (a revision that goes back, a canceled watch) ends in a list as well.
  */
 export class Session {

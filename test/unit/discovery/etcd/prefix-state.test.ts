@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import fc from "fast-check";
 import { PrefixState } from "../../../../src/discovery/etcd/prefix-state.ts";
 import type { KeyValue, WatchEvent } from "../../../../src/discovery/etcd/rpc.ts";
 
@@ -75,3 +76,37 @@ describe("PrefixState.applyEvents()", () => {
     );
   });
 });
+
+describe("PrefixState", () => {
+  it("equals the store once all events are told, whatever lists come in between", () => {
+    const change = fc.record({ key: fc.constantFrom("a", "b", "c"), isPut: fc.boolean() });
+    // After each change of the store: whether the watch tells all it has so far, and whether a list is read.
+    const step = fc.record({ change, isWatchHeard: fc.boolean(), isListed: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+        const state = new PrefixState();
+        const store = new Map<string, KeyValue>();
+        let untold: WatchEvent[] = [];
+        let revision = 1;
+        const list = () => state.applyList({ kvs: [...store.values()], revision: BigInt(revision) });
+        list();
+        for (const { change, isWatchHeard, isListed } of steps) {
+          revision += 1;
+          const { key } = change;
+          if (change.isPut) store.set(key, kv(key, `${revision}`, revision));
+          else store.delete(key);
+          untold.push(change.isPut ? put(key, `${revision}`, revision) : deletion(key, revision));
+          if (isListed) list();
+          if (!isWatchHeard) continue;
+          state.applyEvents(untold);
+          untold = [];
+          assert.deepEqual(contents(state), new Map([...store].map(([name, { value }]) => [name, String(value)])));
+        }
+      }),
+    );
+  });
+});
+
+function contents(state: PrefixState): Map<string, string> {
+  return new Map([...state.entries].map(([key, { value }]) => [key, value]));
+}
