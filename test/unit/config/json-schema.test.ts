@@ -6,6 +6,7 @@ import { parse } from "yaml";
 import { withTables } from "../../../scripts/write-schema.ts";
 import { jsonSchemaText, toJsonSchema } from "../../../src/config/json-schema.ts";
 import { parseConfig } from "../../../src/config/load.ts";
+import { overrideVariables } from "../../../src/config/overrides.ts";
 import { defaultPolicy } from "../../../src/config/policy.ts";
 
 interface Schema {
@@ -109,6 +110,11 @@ describe("routes.schema.json", () => {
 });
 
 describe("docs/config.md", () => {
+  it("names every environment variable that stands in for a key", () => {
+    const docs = readFileSync(new URL("docs/config.md", root), "utf8");
+    for (const variable of Object.values(overrideVariables)) assert.ok(docs.includes(`\`${variable}\``), variable);
+  });
+
   it("has a row for every key as the schema has it now; else run: node scripts/write-schema.ts", async () => {
     const docs = readFileSync(new URL("docs/config.md", root), "utf8");
     assert.equal(docs, await withTables(docs));

@@ -72,7 +72,7 @@ describe("parseConfig()", () => {
 version: 1
 server:
   host: "[::1]"
-  port: "\${PORT}"
+  port: \${PORT}
   admin: { host: 0.0.0.0, port: 0 }
   timeouts: { header: 1s, request: "\${TIMEOUT}", idle: 1m, drain: 0s }
   limits: { header: 2048, body: 1MB }
