@@ -39,8 +39,11 @@ export interface CallHandle {
   /** Stops reading replies until `resume`: flow control then holds the upstream back. */
   pause(): void;
   resume(): void;
-  /** Ends it now; the upstream sees CANCELLED. Idempotent. */
-  cancel(): void;
+  /**
+   * Ends it now; the upstream sees CANCELLED. Idempotent. `timeout` says that the reply was too long in coming, which
+   * may be held against the instance; a cancel of the client's own never is.
+   */
+  cancel(because?: "timeout"): void;
 }
 
 /** What every attempt of a call sends. */

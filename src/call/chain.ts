@@ -304,7 +304,8 @@ class Call implements CallHandle, AttemptListener {
     }
     if (this.done) return;
     this.finish();
-    this.attempt?.cancel();
+    // An attempt that still runs is one of which a limit was passed.
+    this.attempt?.cancel("timeout");
     if (!this.committed && this.headers !== null) this.listener.onHeaders(this.headers);
     if (!this.cancelled) this.listener.onEnd(end);
   }

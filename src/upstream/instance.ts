@@ -76,6 +76,7 @@ export class Member implements Candidate, Pick {
   /** From 0, within its instance. */
   readonly index: number;
   readonly connection: Connection;
+  readonly clock: Clock;
   private readonly listener: InstanceListener;
   inFlight = 0;
   turn = 0;
@@ -84,6 +85,7 @@ export class Member implements Candidate, Pick {
     this.instance = instance;
     this.endpoint = instance.address;
     this.index = index;
+    this.clock = options.clock;
     this.listener = listener;
     this.connection = options.connect(instance.address, options.connection, {
       onState: (state, reason) => listener.onConnectionState(this, state, reason),
@@ -122,25 +124,36 @@ export class Member implements Candidate, Pick {
   }
 }
 
-/** Stands between the attempt and its call, to count it and to learn how it ended. A cancelled one says nothing. */
+// A limit shorter than this says more about whoever set it than about the instance.
+const TELLING_TIMEOUT_MS = 100;
+
+/**
+ * Stands between the attempt and its call, to count it and to learn how it ended. One that was cancelled says nothing,
+ * but for a timeout without a sign of life: what hangs answers nothing that could be judged.
+ */
 class CountedAttempt implements AttemptListener, CallHandle {
   private readonly member: Member;
   private readonly listener: AttemptListener;
   private readonly inner: CallHandle;
+  private readonly startMs: number;
   private done = false;
+  private hasReply = false;
 
   constructor(member: Member, request: AttemptRequest, listener: AttemptListener) {
     this.member = member;
     this.listener = listener;
+    this.startMs = member.clock.now();
     member.inFlight++;
     this.inner = member.connection.start(request, this);
   }
 
   onHeaders(metadata: FlatMetadata): void {
+    this.hasReply = true;
     this.listener.onHeaders(metadata);
   }
 
   onMessage(bytes: Uint8Array, start: number, end: number): void {
+    this.hasReply = true;
     this.listener.onMessage(bytes, start, end);
   }
 
@@ -172,10 +185,14 @@ class CountedAttempt implements AttemptListener, CallHandle {
     this.inner.resume();
   }
 
-  cancel(): void {
+  cancel(because?: "timeout"): void {
     if (this.done) return;
     this.done = true;
     this.inner.cancel();
-    this.member.ended();
+    const { member } = this;
+    if (because === "timeout" && !this.hasReply && member.clock.now() - this.startMs >= TELLING_TIMEOUT_MS) {
+      member.instance.outlier.failed();
+    }
+    member.ended();
   }
 }

@@ -50,8 +50,8 @@ class FakeAttempt implements CallHandle {
   resume(): void {
     this.log.push("resume");
   }
-  cancel(): void {
-    this.log.push("cancel");
+  cancel(because?: "timeout"): void {
+    this.log.push(because === undefined ? "cancel" : `cancel: ${because}`);
   }
   message(text: string): void {
     const bytes = Buffer.from(text);
@@ -325,7 +325,7 @@ describe("startCall()", () => {
       clock.advance(1);
       assert.equal(owner.end?.error?.message, "no answer within 1000 ms");
       assert.equal(owner.end?.code, Code.DeadlineExceeded);
-      assert.deepEqual(target.last.log, ["cancel"]);
+      assert.deepEqual(target.last.log, ["cancel: timeout"]);
       target.last.listener.onEnd(ok);
       assert.equal(clock.pending, 0);
     });
@@ -356,7 +356,7 @@ describe("startCall()", () => {
       clock.advance(50);
       assert.equal(owner.end?.error?.code, "STREAM_IDLE");
       assert.equal(owner.end?.error?.message, "the stream was silent for 50 ms");
-      assert.deepEqual(target.last.log, ["cancel"]);
+      assert.deepEqual(target.last.log, ["cancel: timeout"]);
       assert.equal(clock.pending, 0);
     });
 

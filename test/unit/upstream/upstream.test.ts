@@ -213,6 +213,23 @@ describe("createUpstream()", () => {
     assert.equal(upstream.status().ready, 3);
   });
 
+  it("ejects an instance that lets calls run into their limits, but not for limits that are very short", () => {
+    const { discovery, connections, events, clock, start } = make({ policy: "least_request" });
+    discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
+    connections[0]?.become("ready");
+    connections[1]?.become("ready");
+    const timeOut = (ms: number) => {
+      const calls = Array.from({ length: 3 }, () => start(["b:1"]));
+      clock.advance(ms);
+      for (const { call } of calls) call.cancel("timeout");
+    };
+    const ejected = () => events.filter((event) => event.type === "endpoint_ejected").length;
+    timeOut(99);
+    assert.equal(ejected(), 0);
+    timeOut(100);
+    assert.equal(ejected(), 1);
+  });
+
   it("neither ejects for what a broken connection took with it nor for what its owners cancelled", () => {
     const { discovery, connections, events, start } = make();
     discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
