@@ -1,36 +1,44 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { findOldNode } from "../support/old-node.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const LAUNCHER = ["node", "bin/sluice.js", "demo"];
 const NPM = ["npm", "start", "--"];
+const OLD_NODE = [...findOldNode(), "bin/sluice.js", "demo"];
 
 /** A demo that a user started; it has a process group of its own, as a terminal gives it. */
 interface Demo {
   readonly process: ChildProcessWithoutNullStreams;
   /** What it printed, up to and with the line that says how to stop it. */
   readonly banner: readonly string[];
+  /** Of everything it started. */
+  readonly pids: ReadonlySet<number>;
   /** The next line that matches. */
   line(pattern: RegExp): Promise<string>;
   /** Its exit code, or the signal that ended it, and how long after this call. */
   end(): Promise<{ code: unknown; ms: number }>;
 }
 
+// Where the demo puts what it needs; it is to be empty again.
+const temporary = mkdtempSync(path.join(tmpdir(), "sluice-demo-"));
 const started: ChildProcessWithoutNullStreams[] = [];
 
 function spawnDemo(command: readonly string[], args: readonly string[]): ChildProcessWithoutNullStreams {
   const child = spawn(command[0] ?? "", [...command.slice(1), ...args], {
     cwd: ROOT,
     detached: true,
-    env: { ...process.env, npm_config_update_notifier: "false" },
+    env: { ...process.env, npm_config_update_notifier: "false", TMPDIR: temporary },
   });
   started.push(child);
   return child;
@@ -55,6 +63,7 @@ async function startDemo(command: readonly string[], args: readonly string[]): P
   return {
     process: child,
     banner: [...banner],
+    pids: pidsBelow(child.pid ?? 0),
     line,
     async end() {
       const startMs = performance.now();
@@ -64,27 +73,50 @@ async function startDemo(command: readonly string[], args: readonly string[]): P
   };
 }
 
-/** The pids of the demo's group; a zombie waits for its parent alone. */
-function leftOf({ process: { pid } }: Demo): string[] {
+interface Process {
+  readonly pid: number;
+  readonly parent: number;
+}
+
+/** All processes that run; a zombie waits for its parent alone. */
+function listProcesses(): Process[] {
   if (process.platform !== "linux") {
-    return execFileSync("ps", ["-A", "-o", "pgid=,pid=,stat="], { encoding: "utf8" })
-      .split("\n")
+    const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid=,stat="], { encoding: "utf8" }).trim().split("\n");
+    return lines
       .map((line) => line.trim().split(/\s+/))
-      .filter(([group, , state]) => Number(group) === pid && state?.startsWith("Z") === false)
-      .map(([, left]) => left ?? "");
+      .filter(([, , state]) => state?.startsWith("Z") === false)
+      .map(([pid, parent]) => ({ pid: Number(pid), parent: Number(parent) }));
   }
-  return readdirSync("/proc").filter((entry) => {
-    if (!/^\d+$/.test(entry)) return false;
+  return readdirSync("/proc").flatMap((entry) => {
+    if (!/^\d+$/.test(entry)) return [];
     try {
-      // proc(5): pid (comm) state ppid pgrp …; the name may hold anything.
-      const [state, , group] = readFileSync(`/proc/${entry}/stat`, "utf8")
+      // proc(5): pid (comm) state ppid …; the name may hold anything.
+      const [state, parent] = readFileSync(`/proc/${entry}/stat`, "utf8")
         .replace(/^.*\) /s, "")
         .split(" ");
-      return Number(group) === pid && state !== "Z";
+      return state === "Z" ? [] : [{ pid: Number(entry), parent: Number(parent) }];
     } catch {
-      return false; // it ended while we looked
+      return []; // it ended while we looked
     }
   });
+}
+
+/** Of a process and its descendants, whichever group they are in. */
+function pidsBelow(pid: number): Set<number> {
+  const found = new Set([pid]);
+  const all = listProcesses();
+  // A child may stand before its parent in the list: passes are made until nothing is new.
+  for (let before = 0; before < found.size;) {
+    before = found.size;
+    for (const { pid, parent } of all) if (found.has(parent)) found.add(pid);
+  }
+  return found;
+}
+
+function leftOf(pids: ReadonlySet<number>): number[] {
+  return listProcesses()
+    .map(({ pid }) => pid)
+    .filter((pid) => pids.has(pid));
 }
 
 async function runCurl(line: string): Promise<{ stdout: string; code: number; ms: number }> {
@@ -116,14 +148,29 @@ async function assertCurlsWork({ banner }: Demo): Promise<void> {
   );
 }
 
-async function assertEndedWell(demo: Demo): Promise<void> {
+async function assertEndsWell(demo: Demo): Promise<void> {
+  assert.ok(demo.pids.size >= 4, "the gateway and three instances, at least");
   const { code, ms } = await demo.end();
   assert.equal(code, 0);
   assert.ok(ms < 10_000, `it took ${ms} ms`);
-  assert.deepEqual(leftOf(demo), []);
+  assert.deepEqual(leftOf(demo.pids), []);
+  assert.deepEqual(
+    readdirSync(temporary).filter((entry) => entry.startsWith("sluice")),
+    [],
+  );
+}
+
+/** For a demo that was killed: nothing tells of the end of another's children. */
+async function assertGone(demo: Demo): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (leftOf(demo.pids).length > 0) {
+    assert.ok(performance.now() < deadline, `left: ${leftOf(demo.pids)}`);
+    await delay(20);
+  }
 }
 
 after(() => {
+  rmSync(temporary, { recursive: true, force: true });
   // What a failed test left behind.
   for (const { pid } of started) {
     try {
@@ -166,7 +213,7 @@ for (const [name, switches] of [
 
     it("ends everything within 10 s of a SIGTERM to npm, with code 0", async () => {
       demo.process.kill("SIGTERM");
-      await assertEndedWell(demo);
+      await assertEndsWell(demo);
     });
   });
 
@@ -174,10 +221,30 @@ for (const [name, switches] of [
     it("ends everything within 10 s, with code 0", async () => {
       const demo = await startDemo(NPM, ["--port", "0", ...switches]);
       process.kill(-(demo.process.pid ?? 0), "SIGINT");
-      await assertEndedWell(demo);
+      await assertEndsWell(demo);
     });
   });
 }
+
+describe("bin/sluice.js demo under an old Node", { timeout: 60_000 }, () => {
+  for (const [name, end] of [
+    ["SIGTERM to the launcher", (pid: number) => process.kill(pid, "SIGTERM")],
+    ["Ctrl-C", (pid: number) => process.kill(-pid, "SIGINT")],
+  ] as const) {
+    it(`ends everything on ${name}`, async () => {
+      const demo = await startDemo(OLD_NODE, ["--port", "0"]);
+      assert.equal(demo.pids.size, 5, "the launcher, the gateway, three instances");
+      end(demo.process.pid ?? 0);
+      await assertEndsWell(demo);
+    });
+  }
+
+  it("takes everything with it when the launcher is killed", async () => {
+    const demo = await startDemo(OLD_NODE, ["--port", "0"]);
+    demo.process.kill("SIGKILL");
+    await assertGone(demo);
+  });
+});
 
 describe("bin/sluice.js demo", { timeout: 60_000 }, () => {
   it("says in one line what to do about a busy port, and leaves nothing behind", async () => {
@@ -198,20 +265,14 @@ describe("bin/sluice.js demo", { timeout: 60_000 }, () => {
     assert.equal(watch.status, 200);
     const watching = watch.text().catch(() => "cut off");
     demo.process.kill("SIGTERM");
-    await assertEndedWell(demo);
+    await assertEndsWell(demo);
     await watching;
   });
 
   it("takes everything with it when it is killed", async () => {
     const demo = await startDemo(LAUNCHER, ["--port", "0", "--etcd"]);
-    assert.ok(leftOf(demo).length >= 5, "the gateway, three instances, etcd");
+    assert.equal(demo.pids.size, 5, "the gateway, three instances, etcd");
     demo.process.kill("SIGKILL");
-    await demo.end();
-    // Nothing tells of the end of another's children.
-    const deadline = performance.now() + 10_000;
-    while (leftOf(demo).length > 0) {
-      assert.ok(performance.now() < deadline, `left: ${leftOf(demo)}`);
-      await delay(20);
-    }
+    await assertGone(demo);
   });
 });

@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
-import { spawn, spawnSync, type ChildProcessWithoutNullStreams } from "node:child_process";
+import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { after, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { findOldNode } from "../support/old-node.ts";
 
 const BIN = fileURLToPath(new URL("../../bin", import.meta.url));
 
@@ -57,18 +58,6 @@ function makePackage({ at = "", files = { "src/main.ts": MAIN }, bundled = "work
   if (bundled === "working") symlinkSync(process.execPath, binary);
   if (bundled === "broken") writeFileSync(binary, "not a program", { mode: 0o755 });
   return root;
-}
-
-/** The command of an old Node: a real one where PATH has it, else ours in disguise. */
-function findOldNode(): readonly string[] {
-  for (const folder of (process.env.PATH ?? "").split(path.delimiter)) {
-    const node = path.join(folder, "node");
-    if (!existsSync(node)) continue;
-    const version = spawnSync(node, ["--version"], { encoding: "utf8" }).stdout;
-    if (/^v(?:18|20|22)\./.test(version)) return [node];
-  }
-  const disguise = `Object.defineProperty(process, "version", { value: "v20.0.0" })`;
-  return [process.execPath, "--import", `data:text/javascript,${encodeURIComponent(disguise)}`];
 }
 
 const RIGHT_NODE: readonly string[] = [process.execPath];
