@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Problem } from "../core/problem.ts";
-import { defaultEtcdOptions, type EtcdOptions } from "../discovery/options.ts";
+import { toEtcdOptions } from "../discovery/options.ts";
 import { toServerOptions } from "../edge/options.ts";
 import { toHttpRule, toRpc } from "../routing/options.ts";
 import { toSchemaSource } from "../schema/options.ts";
@@ -58,19 +58,10 @@ class Builder {
       loadBalancing: parsed.load_balancing,
       connectTimeoutMs: parsed.connect_timeout,
       maxMessageBytes: parsed.limits.message,
-      etcd: this.etcdFor(parsed),
+      etcd: toEtcdOptions(parsed.target, this.parsed.defaults.discovery, parsed.discovery),
       policy: mergePolicy(defaults, toPolicyOverrides(parsed)),
       position: this.keyAt(at),
     };
-  }
-
-  /** An upstream's own `discovery.etcd` stands in for that of `defaults` as a whole; hosts in the target win over both. */
-  private etcdFor({ target, discovery }: ParsedUpstream): EtcdOptions | null {
-    if (target.kind !== "etcd") return null;
-    const options = discovery?.etcd ?? this.parsed.defaults.discovery?.etcd ?? defaultEtcdOptions;
-    return target.hosts.length === 0
-      ? options
-      : { ...options, endpoints: target.hosts.map((host) => `http://${host}`) };
   }
 
   private buildRoute(parsed: ParsedRoute, at: Path): RouteConfig {

@@ -1,4 +1,5 @@
-import { filled, leaf, list, section } from "../core/options.ts";
+import type { z } from "zod";
+import { leaf, list, section } from "../core/options.ts";
 import { parseTarget, type Target } from "./target.ts";
 
 /** Which etcd to watch, and below which prefix. */
@@ -45,14 +46,31 @@ export const discoverySection = section(
     etcd: section(
       { docs: "Which etcd an etcd:/// target means.", later: ["tls", "auth", "format"] },
       {
-        endpoints: filled(
-          list({ docs: "Members of the etcd cluster.", default: [...defaultEtcdOptions.endpoints], min: 1 }, endpoint),
-        ),
-        prefix: filled(prefix),
+        endpoints: list(
+          { docs: "Members of the etcd cluster.", default: [...defaultEtcdOptions.endpoints], min: 1 },
+          endpoint,
+        ).optional(),
+        prefix: prefix.optional(),
       },
     ).optional(),
   },
 );
+
+type Discovery = z.output<typeof discoverySection>;
+
+/**
+ * The etcd that a target is looked up in; null where it is no `etcd:` target. Each key of `levels` wins over the same
+ * of those before; hosts in the target win over all.
+ */
+export function toEtcdOptions(target: Target, ...levels: readonly (Discovery | undefined)[]): EtcdOptions | null {
+  if (target.kind !== "etcd") return null;
+  let { endpoints, prefix } = defaultEtcdOptions;
+  for (const level of levels) {
+    endpoints = level?.etcd?.endpoints ?? endpoints;
+    prefix = level?.etcd?.prefix ?? prefix;
+  }
+  return { endpoints: target.hosts.length === 0 ? endpoints : target.hosts.map((host) => `http://${host}`), prefix };
+}
 
 /** `target:` of an upstream. */
 export const targetOption = leaf<Target>(

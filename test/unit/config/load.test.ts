@@ -96,8 +96,12 @@ upstreams:
     timeout: 2s
   other:
     target: etcd://a:1,b:2/other
-    discovery: { etcd: {} }
+    discovery: { etcd: { endpoints: [x:1] } }
     schema: { proto: { files: [x.proto] } }
+  third:
+    target: etcd:///third
+    discovery: { etcd: { endpoints: ["x:1"] } }
+    schema: { descriptor_set: d }
 annotations: { read: "\${YES}", services: ["library.v1.*"] }
 `);
     assert.deepEqual(config.server, {
@@ -108,7 +112,7 @@ annotations: { read: "\${YES}", services: ["library.v1.*"] }
       limits: { headerBytes: 2048, bodyBytes: 1_000_000 },
       trustedProxies: ["10.0.0.0/8", "loopback", "::1"],
     });
-    const [library, other] = config.upstreams;
+    const [library, other, third] = config.upstreams;
     assert.deepEqual(library?.schema, {
       kind: "proto",
       files: ["library/v1/library.proto"],
@@ -133,9 +137,10 @@ annotations: { read: "\${YES}", services: ["library.v1.*"] }
     });
     assert.deepEqual(
       other?.etcd,
-      { endpoints: ["http://a:1", "http://b:2"], prefix: "" },
-      "its own, then its target's",
+      { endpoints: ["http://a:1", "http://b:2"], prefix: "/etcd3_naming/" },
+      "key by key, the target's hosts over all",
     );
+    assert.deepEqual(third?.etcd, { endpoints: ["http://x:1"], prefix: "/etcd3_naming/" });
     assert.deepEqual(other?.schema, { kind: "proto", files: ["x.proto"], include: [path.resolve("dir")] });
     assert.deepEqual(config.annotations, { read: true, services: ["library.v1.*"] });
   });
