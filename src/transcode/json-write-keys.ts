@@ -1,53 +1,90 @@
 // Repeated keys of a map, where the last one wins: seen by hash while the entries are written, which is wrong once in
 // 2^32 pairs of keys; the slow path, which then sorts it out by the keys themselves, is right in either case.
 
-/** Thrown where a message is not in the order that is written in one pass; `normalise` puts it in order. */
+/** Thrown where a message is not in the order that is written in one pass; wire-normalise.ts puts it in order. */
 export const IRREGULAR = new Error("repeated field, split list or repeated key");
 
-const INITIAL_SLOTS = 1 << 8;
-const KEEP_SLOTS = 1 << 14;
-// FNV-1a, begun at random: keys are often users' text, and nobody should be able to choose them to collide.
+// The hash begins at random: keys are often users' text, and nobody should be able to choose them to collide.
 const START = (Math.random() * 2 ** 32) | 0;
 const FNV_PRIME = 0x01000193;
 
-// Open addressing, two cells a slot: map number (0 = free), hash of the key. Every map has its own number, so that
-// maps, maps within maps and earlier messages share the table; what earlier messages left is dropped when it is full.
+// The hashes of the maps that are open, one map's behind the other's, each map's number first: 0 while it is small.
+// Small maps are searched one by one.
+const SMALL = 12;
+let open = new Int32Array(1 << 10);
+let top = 0;
+
+// The keys of larger maps, by open addressing, two cells a slot: number of the map (0 = free), hash.
+const INITIAL_SLOTS = 1 << 8;
+const KEEP_SLOTS = 1 << 14;
 let slots = new Int32Array(INITIAL_SLOTS * 2);
 let used = 0;
-let lastMap = 0;
-let lastMapBefore = 0;
+let largeMaps = 0;
 
 export const keys = {
   /** True while a normalised message is written: no key repeats. */
   distinct: false,
 
-  /** A message begins: the maps of the one before are over. */
+  /** A message begins. */
   reset(): void {
-    lastMapBefore = lastMap;
-    if (lastMap < 2 ** 30) return;
-    lastMap = lastMapBefore = used = 0;
-    slots.fill(0);
+    top = 0;
+    if (largeMaps === 0) return;
+    largeMaps = used = 0;
+    if (slots.length > KEEP_SLOTS * 2) slots = new Int32Array(INITIAL_SLOTS * 2);
+    else slots.fill(0);
   },
 
-  /** Gives the number of a map that begins. */
+  /** A map begins; gives what `add` and `close` want. */
   open(): number {
-    return ++lastMap;
+    if (top + SMALL + 1 > open.length) {
+      const larger = new Int32Array(open.length * 2);
+      larger.set(open);
+      open = larger;
+    }
+    open[top] = 0;
+    return top++;
   },
 
   /** Throws IRREGULAR where the map had this key, the JSON text out[from, to), before. */
-  add(map: number, out: Buffer, from: number, to: number): void {
+  add(map: number, out: DataView, from: number, to: number): void {
     if (keys.distinct) return;
-    let hash = START;
-    for (let i = from; i < to; i++) hash = Math.imul(hash ^ (out[i] as number), FNV_PRIME);
-    if (used * 4 >= slots.length) rebuild();
-    insert(map, hash);
+    const hash = hashOf(out, from, to);
+    if (open[map] !== 0) {
+      insert(open[map] as number, hash);
+      return;
+    }
+    for (let i = map + 1; i < top; i++) if (open[i] === hash) throw IRREGULAR;
+    if (top - map <= SMALL) {
+      open[top++] = hash;
+      return;
+    }
+    const large = (open[map] = ++largeMaps);
+    for (let i = map + 1; i < top; i++) insert(large, open[i] as number);
+    insert(large, hash);
+    top = map + 1;
+  },
+
+  close(map: number): void {
+    top = map;
   },
 };
 
+/** FNV-1a, four bytes a step. */
+function hashOf(bytes: DataView, from: number, to: number): number {
+  let hash = START ^ (to - from);
+  for (; to - from >= 4; from += 4) {
+    hash = Math.imul(hash ^ bytes.getInt32(from, true), FNV_PRIME);
+    hash ^= hash >>> 15;
+  }
+  for (; from < to; from++) hash = Math.imul(hash ^ bytes.getUint8(from), FNV_PRIME);
+  return hash ^ (hash >>> 15);
+}
+
 function insert(map: number, hash: number): void {
+  if (used * 4 >= slots.length) enlarge();
   const mask = slots.length - 2;
-  // The lowest bits of FNV-1a mix worst; the map's number spreads the same keys of neighbouring maps.
-  let at = ((hash ^ (hash >>> 15) ^ Math.imul(map, 0x9e3779b1)) << 1) & mask;
+  // The map's number spreads the same keys of neighbouring maps.
+  let at = ((hash ^ Math.imul(map, 0x9e3779b1)) << 1) & mask;
   while (slots[at] !== 0) {
     if (slots[at] === map && slots[at + 1] === hash) throw IRREGULAR;
     at = (at + 2) & mask;
@@ -57,16 +94,9 @@ function insert(map: number, hash: number): void {
   used++;
 }
 
-/** Keeps the keys of this message, in a table that they fill to a quarter at most. */
-function rebuild(): void {
+function enlarge(): void {
   const old = slots;
-  let live = 0;
-  for (let i = 0; i < old.length; i += 2) if ((old[i] as number) > lastMapBefore) live++;
-  let count = old.length > KEEP_SLOTS * 2 ? INITIAL_SLOTS : old.length / 2;
-  while (count < live * 4) count *= 2;
-  slots = new Int32Array(count * 2);
+  slots = new Int32Array(old.length * 2);
   used = 0;
-  for (let i = 0; i < old.length; i += 2) {
-    if ((old[i] as number) > lastMapBefore) insert(old[i] as number, old[i + 1] as number);
-  }
+  for (let i = 0; i < old.length; i += 2) if (old[i] !== 0) insert(old[i] as number, old[i + 1] as number);
 }

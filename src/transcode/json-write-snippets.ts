@@ -121,9 +121,9 @@ export function writeValue(scalar: ScalarType): string {
     case ScalarType.FIXED64:
       return "o=writeUint64(l,h,O,o);";
     case ScalarType.STRING:
-      return "o=writeString(b,p,q,o);O=sink.bytes;p=q;";
+      return "o=writeString(b,p,q,o);O=sink.view;p=q;";
     case ScalarType.BYTES:
-      return "o=writeBase64(b,p,q,o);O=sink.bytes;p=q;";
+      return "o=writeBase64(b,p,q,o);O=sink.view;p=q;";
     case ScalarType.BOOL:
       return "o=v===0?put(FALSE,O,o):put(TRUE,O,o);";
   }

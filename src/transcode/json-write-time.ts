@@ -1,4 +1,4 @@
-import { writeDigits, writeUint32 } from "./json-write-numbers.ts";
+import { writeDigits, writePair, writeUint32 } from "./json-write-numbers.ts";
 import { TAIL_ROOM } from "./json-write-text.ts";
 import { sink } from "./sink.ts";
 import { cursor, skipField, truncated, varint, varintTag, WireError } from "./wire-scan.ts";
@@ -21,7 +21,7 @@ const COLON = 58;
 const TIME_ROOM = 40 + TAIL_ROOM;
 
 // Replies carry many times of few days: the date's text is kept from one to the next.
-const cachedDate = Buffer.alloc(11);
+const cachedDate = new DataView(new ArrayBuffer(12)); // `2024-02-29T`
 let cachedDay = NaN;
 
 // What `readParts` found.
@@ -37,26 +37,28 @@ export function writeTimestamp(bytes: Buffer, p: number, e: number, o: number): 
   if (nanos < 0 || nanos > MAX_NANOS) {
     throw new WireError(`google.protobuf.Timestamp: nanos ${nanos} are not within 0 to 999999999`);
   }
-  const out = sink.grow(o, TIME_ROOM);
+  if (o + TIME_ROOM > sink.size) sink.grow(o, TIME_ROOM);
+  const out = sink.view;
   const day = Math.floor(seconds / DAY_SECONDS);
   if (day !== cachedDay) {
-    cachedDate.latin1Write(new Date(day * DAY_SECONDS * 1000).toISOString(), 0, 11);
+    const text = new Date(day * DAY_SECONDS * 1000).toISOString();
+    for (let i = 0; i < 11; i++) cachedDate.setUint8(i, text.charCodeAt(i));
     cachedDay = day;
   }
-  out[o++] = QUOTE;
-  for (let i = 0; i < 11; i++) out[o + i] = cachedDate[i] as number;
-  o += 11;
+  out.setUint8(o++, QUOTE);
+  out.setFloat64(o, cachedDate.getFloat64(0));
+  out.setUint32(o + 8, cachedDate.getUint32(8));
   const ofDay = seconds - day * DAY_SECONDS;
   const hour = (ofDay / 3600) | 0;
   const minute = ((ofDay - hour * 3600) / 60) | 0;
-  o = writeDigits(hour, 2, out, o);
-  out[o++] = COLON;
-  o = writeDigits(minute, 2, out, o);
-  out[o++] = COLON;
-  o = writeDigits(ofDay - hour * 3600 - minute * 60, 2, out, o);
+  o = writePair(hour, out, o + 11);
+  out.setUint8(o, COLON);
+  o = writePair(minute, out, o + 1);
+  out.setUint8(o, COLON);
+  o = writePair(ofDay - hour * 3600 - minute * 60, out, o + 1);
   o = writeNanos(nanos, out, o);
-  out[o] = 90; // Z
-  out[o + 1] = QUOTE;
+  out.setUint8(o, 90); // Z
+  out.setUint8(o + 1, QUOTE);
   return o + 2;
 }
 
@@ -72,9 +74,10 @@ export function writeDuration(bytes: Buffer, p: number, e: number, o: number): n
   if ((seconds < 0 && nanos > 0) || (seconds > 0 && nanos < 0)) {
     throw new WireError("google.protobuf.Duration: seconds and nanos differ in sign");
   }
-  const out = sink.grow(o, TIME_ROOM);
-  out[o++] = QUOTE;
-  if (seconds < 0 || nanos < 0) out[o++] = MINUS;
+  if (o + TIME_ROOM > sink.size) sink.grow(o, TIME_ROOM);
+  const out = sink.view;
+  out.setUint8(o++, QUOTE);
+  if (seconds < 0 || nanos < 0) out.setUint8(o++, MINUS);
   const size = Math.abs(seconds);
   const millions = Math.floor(size / 1e6);
   o =
@@ -82,15 +85,15 @@ export function writeDuration(bytes: Buffer, p: number, e: number, o: number): n
       ? writeUint32(size, out, o)
       : writeDigits(size - millions * 1e6, 6, out, writeUint32(millions, out, o));
   o = writeNanos(Math.abs(nanos), out, o);
-  out[o] = 115; // s
-  out[o + 1] = QUOTE;
+  out.setUint8(o, 115); // s
+  out.setUint8(o + 1, QUOTE);
   return o + 2;
 }
 
 /** `.123`, `.123456`, `.123456789`, or nothing for 0. */
-function writeNanos(value: number, out: Buffer, o: number): number {
+function writeNanos(value: number, out: DataView, o: number): number {
   if (value === 0) return o;
-  out[o++] = POINT;
+  out.setUint8(o++, POINT);
   if (value % 1e6 === 0) return writeDigits(value / 1e6, 3, out, o);
   if (value % 1e3 === 0) return writeDigits(value / 1e3, 6, out, o);
   return writeDigits(value, 9, out, o);

@@ -37,8 +37,8 @@ const NOT_IN_PATHS = Buffer.from('",\\');
 
 export const writeStruct: WriteMessage = (bytes, p, e, o, depth) => {
   if (depth < 0) throw tooDeep();
-  let out = sink.grow(o, TAIL_ROOM);
-  out[o++] = OPEN_OBJECT;
+  let out = makeRoom(o);
+  out.setUint8(o++, OPEN_OBJECT);
   const first = o;
   const map = keys.open();
   while (p < e) {
@@ -54,12 +54,12 @@ export const writeStruct: WriteMessage = (bytes, p, e, o, depth) => {
       o = writeString(bytes, p, cursor.next, o);
       p = cursor.next;
     } else {
-      out[o++] = QUOTE;
-      out[o++] = QUOTE;
+      out.setUint8(o++, QUOTE);
+      out.setUint8(o++, QUOTE);
     }
-    out = sink.bytes;
+    out = sink.view;
     keys.add(map, out, from, o);
-    out[o++] = COLON;
+    out.setUint8(o++, COLON);
     if (p === entryEnd) throw noKind();
     if (bytes[p] !== SECOND_BYTES) throw IRREGULAR;
     p = readLength(bytes, p + 1, entryEnd);
@@ -67,20 +67,20 @@ export const writeStruct: WriteMessage = (bytes, p, e, o, depth) => {
     o = writeValue(bytes, p, valueEnd, o, depth - 1);
     if (valueEnd !== entryEnd) throw IRREGULAR;
     p = entryEnd;
-    out = sink.bytes;
-    out[o++] = COMMA;
-    if (o + TAIL_ROOM > out.length) out = sink.grow(o, TAIL_ROOM);
+    sink.view.setUint8(o++, COMMA);
+    out = makeRoom(o);
   }
   if (p !== e) throw truncated();
+  keys.close(map);
   if (o > first) o--;
-  out[o] = CLOSE_OBJECT;
+  out.setUint8(o, CLOSE_OBJECT);
   return o + 1;
 };
 
 export const writeListValue: WriteMessage = (bytes, p, e, o, depth) => {
   if (depth < 0) throw tooDeep();
-  let out = sink.grow(o, TAIL_ROOM);
-  out[o++] = OPEN_LIST;
+  let out = makeRoom(o);
+  out.setUint8(o++, OPEN_LIST);
   const first = o;
   while (p < e) {
     if (bytes[p] !== FIRST_BYTES) {
@@ -91,13 +91,12 @@ export const writeListValue: WriteMessage = (bytes, p, e, o, depth) => {
     const valueEnd = cursor.next;
     o = writeValue(bytes, p, valueEnd, o, depth - 1);
     p = valueEnd;
-    out = sink.bytes;
-    out[o++] = COMMA;
-    if (o + TAIL_ROOM > out.length) out = sink.grow(o, TAIL_ROOM);
+    sink.view.setUint8(o++, COMMA);
+    out = makeRoom(o);
   }
   if (p !== e) throw truncated();
   if (o > first) o--;
-  out[o] = CLOSE_LIST;
+  out.setUint8(o, CLOSE_LIST);
   return o + 1;
 };
 
@@ -117,7 +116,7 @@ export const writeValue: WriteMessage = (bytes, p, e, o, depth) => {
         if (p + 9 > e) throw truncated();
         const value = viewOf(bytes).getFloat64(p + 1, true);
         if (!Number.isFinite(value)) throw new WireError("google.protobuf.Value: number_value is not finite");
-        o = writeDouble(value, sink.grow(o, NUMBER_ROOM + TAIL_ROOM), o);
+        o = writeDouble(value, makeRoom(o), o);
         p += 9;
         break;
       }
@@ -153,8 +152,9 @@ export const writeValue: WriteMessage = (bytes, p, e, o, depth) => {
 
 /** Paths in lowerCamelCase, joined by commas; refuses those that do not come back from it (field_mask.proto). */
 export const writeFieldMask: WriteMessage = (bytes, p, e, o) => {
-  let out = sink.grow(o, e - p + TAIL_ROOM);
-  out[o++] = QUOTE;
+  sink.grow(o, e - p + TAIL_ROOM);
+  const out = sink.view;
+  out.setUint8(o++, QUOTE);
   const first = o;
   while (p < e) {
     if (bytes[p] !== FIRST_BYTES) {
@@ -163,7 +163,7 @@ export const writeFieldMask: WriteMessage = (bytes, p, e, o) => {
     }
     p = readLength(bytes, p + 1, e);
     const end = cursor.next;
-    if (o > first) out[o++] = COMMA;
+    if (o > first) out.setUint8(o++, COMMA);
     if (p === end) throw new WireError("google.protobuf.FieldMask: a path is empty");
     for (; p < end; p++) {
       let byte = bytes[p] as number;
@@ -174,11 +174,11 @@ export const writeFieldMask: WriteMessage = (bytes, p, e, o) => {
       } else if ((byte >= UPPER_A && byte <= UPPER_Z) || byte <= 32 || byte > 126 || NOT_IN_PATHS.includes(byte)) {
         throw irreversible();
       }
-      out[o++] = byte;
+      out.setUint8(o++, byte);
     }
   }
   if (p !== e) throw truncated();
-  out[o] = QUOTE;
+  out.setUint8(o, QUOTE);
   return o + 1;
 };
 
@@ -221,7 +221,7 @@ export function anyWriter(find: (typeName: string) => AnyContent | undefined): W
     }
     const end = content.write(bytes, value, valueEnd, o, depth - 1);
     // `{…}` becomes `,…}`; of `{}` only the brace stays.
-    sink.bytes[o] = end - o > 2 ? COMMA : CLOSE_OBJECT;
+    sink.view.setUint8(o, end - o > 2 ? COMMA : CLOSE_OBJECT);
     return end - o > 2 ? end : o + 1;
   };
 }
@@ -247,9 +247,16 @@ function skipOther(bytes: Buffer, p: number, e: number): number {
   return skipField(bytes, cursor.next, e, tag);
 }
 
+/** Makes room for one number, a few words of JSON's own, and the usual rest. */
+function makeRoom(o: number): DataView {
+  if (o + NUMBER_ROOM + TAIL_ROOM > sink.size) sink.grow(o, NUMBER_ROOM + TAIL_ROOM);
+  return sink.view;
+}
+
+/** Writes up to NUMBER_ROOM bytes of ASCII. */
 function writeAscii(text: string, o: number): number {
-  const out = sink.grow(o, text.length + TAIL_ROOM);
-  for (let i = 0; i < text.length; i++) out[o + i] = text.charCodeAt(i);
+  const out = makeRoom(o);
+  for (let i = 0; i < text.length; i++) out.setUint8(o + i, text.charCodeAt(i));
   return o + text.length;
 }
 

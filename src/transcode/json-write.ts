@@ -125,7 +125,10 @@ export function createJsonWriters(registry: Registry, options: JsonOptions): Jso
 }
 
 /** Messages whose JSON is not the object of their fields; in an Any it stands under `value`. */
-const SPECIAL: ReadonlyMap<string, WriteMessage | "any" | "wrapper"> = new Map<string, WriteMessage | "any" | "wrapper">([
+const SPECIAL: ReadonlyMap<string, WriteMessage | "any" | "wrapper"> = new Map<
+  string,
+  WriteMessage | "any" | "wrapper"
+>([
   ["google.protobuf.Any", "any"],
   ["google.protobuf.Timestamp", writeTimestamp],
   ["google.protobuf.Duration", writeDuration],

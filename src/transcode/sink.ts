@@ -5,9 +5,15 @@ const INITIAL_BYTES = 1 << 16;
 // A reply that needed more gives its memory back, so that one large reply is not paid for ever.
 const KEEP_BYTES = 1 << 20;
 
-/** Where JSON text is written. `bytes` may be replaced by `grow`: read it again after any call that may write. */
+const initial = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+
+/** Where JSON text is written. `grow` may replace `bytes` and `view`: read them again after any call that may write. */
 export const sink = {
-  bytes: Buffer.allocUnsafeSlow(INITIAL_BYTES),
+  bytes: initial,
+  /** The same bytes: it writes up to eight of them at once. */
+  view: new DataView(initial.buffer),
+  /** How many bytes there are; a view takes longer to tell. */
+  size: INITIAL_BYTES,
   length: 0,
   /** False once a byte above 0x7f was written since `reset`. */
   ascii: true,
@@ -15,7 +21,7 @@ export const sink = {
   reset(): void {
     sink.length = 0;
     sink.ascii = true;
-    if (sink.bytes.length > KEEP_BYTES) sink.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    if (sink.bytes.length > KEEP_BYTES) replace(Buffer.allocUnsafeSlow(INITIAL_BYTES));
   },
 
   /** Makes room for `extra` bytes after offset `used`, keeping [0, used); gives the buffer to write to. */
@@ -23,7 +29,7 @@ export const sink = {
     if (used + extra <= sink.bytes.length) return sink.bytes;
     const larger = Buffer.allocUnsafeSlow(Math.max(sink.bytes.length * 2, used + extra + 1024));
     larger.set(sink.bytes.subarray(0, used));
-    sink.bytes = larger;
+    replace(larger);
     return larger;
   },
 
@@ -44,3 +50,9 @@ export const sink = {
     return copy;
   },
 };
+
+function replace(bytes: typeof initial): void {
+  sink.bytes = bytes;
+  sink.view = new DataView(bytes.buffer);
+  sink.size = bytes.length;
+}

@@ -38,24 +38,38 @@ export function tooDeep(): WireError {
 export function varint(bytes: Uint8Array, position: number): number {
   let byte = bytes[position++] as number;
   let low = byte & 127;
-  let high = 0;
-  for (let shift = 7; byte > 127 && shift < 28; shift += 7) {
-    byte = bytes[position++] as number;
-    low |= (byte & 127) << shift;
-  }
+  cursor.high = 0;
+  // Unrolled: a loop takes twice as long.
   if (byte > 127) {
     byte = bytes[position++] as number;
-    low |= (byte & 127) << 28;
-    high = (byte & 127) >>> 4;
-    for (let shift = 3; byte > 127; shift += 7) {
-      if (shift > 31) throw new WireError("a varint is longer than 10 bytes");
+    low |= (byte & 127) << 7;
+    if (byte > 127) {
       byte = bytes[position++] as number;
-      high |= (byte & 127) << shift;
+      low |= (byte & 127) << 14;
+      if (byte > 127) {
+        byte = bytes[position++] as number;
+        low |= (byte & 127) << 21;
+        if (byte > 127) return longVarint(bytes, position, low);
+      }
     }
   }
   cursor.next = position;
+  return low;
+}
+
+/** Goes on with the fifth byte of a varint. */
+function longVarint(bytes: Uint8Array, position: number, low: number): number {
+  let byte = bytes[position++] as number;
+  low |= (byte & 127) << 28;
+  let high = (byte & 127) >>> 4;
+  for (let shift = 3; byte > 127; shift += 7) {
+    if (shift > 31) throw new WireError("a varint is longer than 10 bytes");
+    byte = bytes[position++] as number;
+    high |= (byte & 127) << shift;
+  }
   cursor.high = high;
-  return low | 0;
+  cursor.next = position;
+  return low;
 }
 
 /** Reads the length of a length-delimited field. */
