@@ -79,7 +79,7 @@ function readCustom(rule: Rule, reader: BinaryReader): void {
   rule.path = "";
   while (reader.pos < reader.len) {
     const [number, wireType] = reader.tag();
-    if (number === CUSTOM_KIND && wireType === WireType.LengthDelimited) rule.method = reader.string().toUpperCase();
+    if (number === CUSTOM_KIND && wireType === WireType.LengthDelimited) rule.method = reader.string();
     else if (number === CUSTOM_PATH && wireType === WireType.LengthDelimited) rule.path = reader.string();
     else reader.skip(wireType, number);
   }

@@ -7,6 +7,7 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { problemsError } from "../core/problem.ts";
 import { checkFile } from "./proto/check.ts";
+import { checkVisibility } from "./proto/check-visibility.ts";
 import { diskAccess, findFile, type FileAccess } from "./proto/find-file.ts";
 import { interpretOptions } from "./proto/interpret-options.ts";
 import { fullName, linkFile } from "./proto/link.ts";
@@ -42,14 +43,17 @@ export function parseProtoFiles(source: ProtoFiles, access: FileAccess = diskAcc
   const problems = new Problems();
   const units = new UnitReader(source, access, problems).readAll();
   const stop = (): void => {
-    if (problems.list.length > 0) throw problemsError(source.files.join(", "), problems.list);
+    if (problems.list.length > 0) throw problemsError(source.files.join(", "), problems.sorted());
   };
   stop();
   const table = new SymbolTable(withDescriptorProto(units), problems);
   for (const unit of units) linkFile(unit, table, problems);
   stop();
   interpretOptions(units, table, problems);
-  for (const unit of units) checkFile(unit, table, problems);
+  for (const unit of units) {
+    checkFile(unit, table, problems);
+    checkVisibility(unit, table, problems);
+  }
   stop();
   const set = create(FileDescriptorSetSchema, { file: units.map(({ proto }) => proto) });
   return { set, places: placesOf(units) };

@@ -47,6 +47,7 @@ export class AggregateEncoder {
       const { values } = given.get(field.desc.number) ?? { values: [] };
       given.set(field.desc.number, { field, values: [...values, ...part.values] });
     }
+    if (message.desc.options?.mapEntry === true) this.#completeEntry(message, aggregate, given);
     checkRequired(message, aggregate, given);
     const writer = new BinaryWriter();
     const isMessageSet = message.desc.options?.messageSetWireFormat === true;
@@ -112,6 +113,19 @@ export class AggregateEncoder {
         part.offset,
         `"${field.desc.name}" and "${other.desc.name}" are both of oneof "${oneof}"`,
       );
+    }
+  }
+
+  /** An entry of a map is written with key and value, also where the text leaves one out. */
+  #completeEntry(
+    entry: MessageSymbol,
+    { offset }: Aggregate,
+    given: Map<number, { field: FieldSymbol; values: Value[] }>,
+  ): void {
+    for (const { name, number, type } of entry.desc.field) {
+      const field = this.#table.get(`${entry.name}.${name}`);
+      if (given.has(number) || field?.kind !== "field") continue;
+      given.set(number, { field, values: [zeroOf(type, offset)] });
     }
   }
 
@@ -186,6 +200,19 @@ export class AggregateEncoder {
   }
 }
 
+function zeroOf(type: Type, offset: number): Value {
+  switch (type) {
+    case Type.MESSAGE:
+      return { kind: "aggregate", fields: [], offset };
+    case Type.STRING:
+    case Type.BYTES:
+      return { kind: "string", bytes: new Uint8Array(0), text: '""', offset };
+    default:
+      // Read as text, 0 is a value of every number, of bool, and of every enum that a map may hold.
+      return { kind: "integer", value: 0n, text: "0", offset };
+  }
+}
+
 function isPacked(field: FieldSymbol): boolean {
   const { options, type } = field.desc;
   if (!isPackable(type)) return false;
@@ -199,6 +226,7 @@ function hasOneof(field: FieldDescriptorProto): boolean {
 
 function hasPresence(field: FieldSymbol): boolean {
   if (field.kind === "extension" || hasOneof(field.desc) || field.desc.label === Label.REQUIRED) return true;
+  if (field.parent?.kind === "message" && field.parent.desc.options?.mapEntry === true) return true;
   return featureOf(field, "fieldPresence") !== FieldPresence.IMPLICIT;
 }
 

@@ -6,11 +6,13 @@ const MAX_INT32 = 2n ** 31n - 1n;
 
 /** Walks over tokens. Every `expect…` takes what it names or throws a SyntaxFailure that says what stands there. */
 export class Cursor {
+  readonly #text: string;
   readonly #tokens: readonly Token[];
   #index = 0;
 
-  /** `tokens` end with an `end` token. */
-  constructor(tokens: readonly Token[]) {
+  /** `tokens` are those of `text` and end with an `end` token. */
+  constructor(text: string, tokens: readonly Token[]) {
+    this.#text = text;
     this.#tokens = tokens;
   }
 
@@ -97,6 +99,27 @@ export class Cursor {
       throw new SyntaxFailure(start, `${negative ? "-" : ""}${text} does not fit into 32 bits; expected ${what}`);
     }
     return negative ? -Number(value) : Number(value);
+  }
+
+  /** Moves behind comments of protobuf's text format, `# …` to the end of the line; the lexer knows none. */
+  skipHashComments(): void {
+    while (this.at("#")) {
+      const newline = this.#text.indexOf("\n", this.offset);
+      const end = newline < 0 ? this.#text.length : newline;
+      while (!this.atEnd() && this.offset < end) this.advance();
+    }
+  }
+
+  /** Runs `read` at a `{`; when that fails, moves behind the matching `}` before the error goes on. */
+  withinBraces<T>(read: () => T): T {
+    const start = this.#index;
+    try {
+      return read();
+    } catch (error) {
+      this.#index = start + 1;
+      this.#skipBlock();
+      throw error;
+    }
   }
 
   /** Moves behind the statement that went wrong: past the next `;` or block, but not past the enclosing `}`. */

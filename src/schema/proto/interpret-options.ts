@@ -1,5 +1,9 @@
 import { fromBinary } from "@bufbuild/protobuf";
-import { FieldDescriptorProto_Label as Label, FieldDescriptorProto_Type as Type } from "@bufbuild/protobuf/wkt";
+import {
+  FieldDescriptorProto_Label as Label,
+  FieldDescriptorProto_Type as Type,
+  FieldOptions_OptionTargetType as TargetType,
+} from "@bufbuild/protobuf/wkt";
 import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { didYouMean } from "../../core/suggest.ts";
 import { AggregateEncoder } from "./aggregate.ts";
@@ -9,7 +13,7 @@ import { scalarValue, wireTypeOf, writeScalar } from "./option-value.ts";
 import { optionsSchemas } from "./options-schemas.ts";
 import { SyntaxFailure, type Problems } from "./source.ts";
 import type { FieldSymbol, MessageSymbol, SymbolTable } from "./symbols.ts";
-import type { Aggregate, FileUnit, OptionList, OptionNamePart, OptionStatement } from "./unit.ts";
+import type { Aggregate, FileUnit, OptionList, OptionNamePart, OptionsKind, OptionStatement } from "./unit.ts";
 
 /**
  * Turns the options of all files from text into options messages; what protobuf-es does not know (extensions) becomes
@@ -23,6 +27,18 @@ export function interpretOptions(units: readonly FileUnit[], table: SymbolTable,
   for (const interpreter of interpreters) interpreter.interpret(false);
   for (const interpreter of interpreters) interpreter.interpret(true);
 }
+
+const TARGETS: Readonly<Record<OptionsKind, TargetType>> = {
+  FileOptions: TargetType.TARGET_TYPE_FILE,
+  MessageOptions: TargetType.TARGET_TYPE_MESSAGE,
+  FieldOptions: TargetType.TARGET_TYPE_FIELD,
+  OneofOptions: TargetType.TARGET_TYPE_ONEOF,
+  EnumOptions: TargetType.TARGET_TYPE_ENUM,
+  EnumValueOptions: TargetType.TARGET_TYPE_ENUM_ENTRY,
+  ServiceOptions: TargetType.TARGET_TYPE_SERVICE,
+  MethodOptions: TargetType.TARGET_TYPE_METHOD,
+  ExtensionRangeOptions: TargetType.TARGET_TYPE_EXTENSION_RANGE,
+};
 
 /** The options of one declaration. */
 class OptionInterpreter {
@@ -62,8 +78,9 @@ class OptionInterpreter {
     this.#checkStandard(statement);
     const path = this.#resolvePath(statement.name);
     const field = path.at(-1) as FieldSymbol; // a name has at least one part
-    this.#markSet(statement, path);
+    this.#checkUnset(statement, path);
     let bytes = this.#encodeValue(field, statement);
+    this.#markSet(statement, path);
     for (const outer of path.slice(0, -1).reverse()) {
       const writer = new BinaryWriter();
       this.#encoder.writeMessage(writer, outer, bytes);
@@ -89,6 +106,7 @@ class OptionInterpreter {
     const path: FieldSymbol[] = [];
     for (const [index, part] of name.entries()) {
       const field = part.extension ? this.#findExtension(message, part) : this.#findField(message, part);
+      this.#checkTarget(field, part);
       path.push(field);
       if (index === name.length - 1) break;
       const { type, label } = field.desc;
@@ -103,6 +121,14 @@ class OptionInterpreter {
     return path;
   }
 
+  /** An option may say what it is for, as `features.message_encoding` does: files and fields. */
+  #checkTarget(field: FieldSymbol, part: OptionNamePart): void {
+    const targets = field.desc.options?.targets ?? [];
+    const { kind } = this.#list;
+    if (targets.length === 0 || targets.includes(TARGETS[kind])) return;
+    throw new SyntaxFailure(part.offset, `option "${part.text}" cannot be among ${kind}`);
+  }
+
   #findField(message: MessageSymbol, part: OptionNamePart): FieldSymbol {
     const found = this.#table.get(`${message.name}.${part.text}`);
     if (found?.kind === "field" && part.text !== "uninterpreted_option") return found;
@@ -110,8 +136,7 @@ class OptionInterpreter {
       part.text,
       message.desc.field.map(({ name }) => name),
     );
-    const simple = message.name.slice("google.protobuf.".length);
-    throw new SyntaxFailure(part.offset, `unknown option "${part.text}" of ${simple}${hint}`);
+    throw new SyntaxFailure(part.offset, `${message.name} has no option "${part.text}"${hint}`);
   }
 
   #findExtension(message: MessageSymbol, part: OptionNamePart): FieldSymbol {
@@ -137,25 +162,21 @@ class OptionInterpreter {
       text,
       known.map(({ name }) => name),
     );
-    return `unknown option "(${text})"; is the file that defines it imported?${hint.replace(/^;/, "")}`;
+    return `unknown option "(${text})"${hint === "" ? importHint(text) : hint}`;
   }
 
   /** Refuses to set twice what is not repeated; `(opt).a` and `(opt).b` may both be set. */
+  #checkUnset(statement: OptionStatement, path: readonly FieldSymbol[]): void {
+    if (path.at(-1)?.desc.label === Label.REPEATED || !this.#set.has(setKey(path))) return;
+    const name = statement.name.map(({ text, extension }) => (extension ? `(${text})` : text)).join(".");
+    throw new SyntaxFailure(statement.offset, `option "${name}" is set twice`);
+  }
+
   #markSet(statement: OptionStatement, path: readonly FieldSymbol[]): void {
-    const keys = path.map((_, index) =>
-      path
-        .slice(0, index + 1)
-        .map(({ desc }) => desc.number)
-        .join("."),
-    );
-    const leaf = keys.at(-1) ?? "";
-    if (path.at(-1)?.desc.label !== Label.REPEATED && this.#set.has(leaf)) {
-      const name = statement.name.map(({ text, extension }) => (extension ? `(${text})` : text)).join(".");
-      throw new SyntaxFailure(statement.offset, `option "${name}" is set twice`);
-    }
-    for (const key of keys) this.#set.add(key);
+    for (let length = 1; length <= path.length; length++) this.#set.add(setKey(path.slice(0, length)));
     const type = this.#table.message(path.at(-1)?.desc.typeName.slice(1) ?? "");
-    if (type !== undefined && statement.value.kind === "aggregate") this.#markAggregate(leaf, type, statement.value);
+    if (type !== undefined && statement.value.kind === "aggregate")
+      this.#markAggregate(setKey(path), type, statement.value);
   }
 
   #markAggregate(prefix: string, message: MessageSymbol, value: Aggregate): void {
@@ -188,4 +209,13 @@ class OptionInterpreter {
     }
     return writer.finish();
   }
+}
+
+function setKey(path: readonly FieldSymbol[]): string {
+  return path.map(({ desc }) => desc.number).join(".");
+}
+
+function importHint(option: string): string {
+  if (option.endsWith("google.api.http")) return '; import "google/api/annotations.proto"';
+  return "; is the file that defines it imported?";
 }

@@ -1,15 +1,12 @@
 import {
-  FeatureSet_VisibilityFeature_DefaultSymbolVisibility as DefaultVisibility,
   FieldDescriptorProto_Type as Type,
-  SymbolVisibility,
   type DescriptorProto,
   type FieldDescriptorProto,
 } from "@bufbuild/protobuf/wkt";
 import { didYouMean } from "../../core/suggest.ts";
 import { fillJsonName } from "../json-name.ts";
-import { featureOf } from "./features.ts";
 import type { Problems } from "./source.ts";
-import type { EnumSymbol, Found, MessageSymbol, ProtoSymbol, SymbolTable } from "./symbols.ts";
+import { withArticle, type Found, type ProtoSymbol, type SymbolTable } from "./symbols.ts";
 import type { FileUnit, TypeReference } from "./unit.ts";
 
 /** Replaces every type name of a file by its full name, tells messages from enums, and fills in JSON names. */
@@ -23,18 +20,13 @@ function linkReference(unit: FileUnit, reference: TypeReference, table: SymbolTa
   const { role, owner, offset } = reference;
   const from = fullName(unit, reference.scope);
   const complain = (message: string): void => problems.add(unit.source, offset, message);
-  const written = writtenName(reference);
+  const written = referredName(reference);
   const found = table.resolve(written, from, unit, role === "type");
   const { symbol } = found;
   if (symbol === undefined) return complain(describeMissing(written, found, unit, table));
   if (symbol.kind !== "message" && !(symbol.kind === "enum" && role === "type")) {
     const expected = role === "type" ? "a message or an enum" : "a message";
-    return complain(`"${written}" is a ${symbol.kind}; expected ${expected}`);
-  }
-  if (symbol.unit !== unit && isLocal(symbol)) {
-    return complain(
-      `"${symbol.name}" is local to "${symbol.unit.name}"; only an exported ${symbol.kind} can be used here`,
-    );
+    return complain(`"${written}" is ${withArticle(symbol.kind)}; expected ${expected}`);
   }
   switch (role) {
     case "type":
@@ -55,7 +47,8 @@ function linkReference(unit: FileUnit, reference: TypeReference, table: SymbolTa
   }
 }
 
-function writtenName({ role, owner }: TypeReference): string {
+/** The type name that a reference stands for: as written, or once linked with a dot before it. */
+export function referredName({ role, owner }: TypeReference): string {
   if (role === "type") return owner.typeName;
   if (role === "extendee") return owner.extendee;
   return role === "input" ? owner.inputType : owner.outputType;
@@ -84,20 +77,6 @@ function describeMissing(written: string, found: Found, unit: FileUnit, table: S
     types.map(({ desc: { name } }) => name),
   );
   return `unknown type "${written}"${written.includes(".") && byFullName !== "" ? byFullName : bySimpleName}`;
-}
-
-function isLocal(symbol: MessageSymbol | EnumSymbol): boolean {
-  switch (symbol.desc.visibility) {
-    case SymbolVisibility.VISIBILITY_EXPORT:
-      return false;
-    case SymbolVisibility.VISIBILITY_LOCAL:
-      return true;
-    default: {
-      const rule = featureOf(symbol, "defaultSymbolVisibility");
-      if (rule === DefaultVisibility.EXPORT_ALL) return false;
-      return rule === DefaultVisibility.EXPORT_TOP_LEVEL ? symbol.parent !== undefined : true;
-    }
-  }
 }
 
 function checkDefault(field: FieldDescriptorProto, type: ProtoSymbol, complain: (message: string) => void): void {

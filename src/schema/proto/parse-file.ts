@@ -29,7 +29,7 @@ export function parseFile(name: string, source: SourceText, problems: Problems):
   const proto = create(FileDescriptorProtoSchema, { name });
   const imports: ImportStatement[] = [];
   const context: ParseContext = {
-    cursor: new Cursor(tokensOf(source, problems)),
+    cursor: new Cursor(source.text, tokensOf(source, problems)),
     source,
     problems,
     edition: Edition.EDITION_PROTO2,
@@ -72,7 +72,9 @@ function parseSyntax(context: ParseContext, proto: FileDescriptorProto, keyword:
   cursor.advance();
   cursor.expect("=", ` after "${keyword}"`);
   const { offset } = cursor;
-  const value = cursor.expectText(keyword === "syntax" ? '"proto2" or "proto3"' : 'an edition such as "2023"');
+  const value = cursor.expectText(
+    keyword === "syntax" ? '"proto2" or "proto3" in quotes' : 'an edition in quotes, such as "2023"',
+  );
   cursor.expect(";", ` after the ${keyword}`);
   if (keyword === "edition") {
     const edition = EDITIONS.get(value);

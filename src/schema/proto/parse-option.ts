@@ -33,7 +33,7 @@ function parseOptionAssignment(cursor: Cursor): OptionStatement {
   const name = [parseNamePart(cursor)];
   while (cursor.take(".")) name.push(parseNamePart(cursor));
   cursor.expect("=", " after the name of the option");
-  const value = cursor.at("{") ? parseAggregate(cursor, 1) : parseLiteral(cursor);
+  const value = cursor.at("{") ? cursor.withinBraces(() => parseAggregate(cursor, 1)) : parseLiteral(cursor);
   return { name, value, offset };
 }
 
@@ -84,9 +84,11 @@ function parseAggregate(cursor: Cursor, depth: number): Aggregate {
   const close = cursor.take("<") ? ">" : "}";
   if (close === "}") cursor.expect("{");
   const fields: AggregateField[] = [];
+  cursor.skipHashComments();
   while (!cursor.take(close)) {
     fields.push(parseAggregateField(cursor, depth));
     if (!cursor.take(",")) cursor.take(";");
+    cursor.skipHashComments();
   }
   return { kind: "aggregate", fields, offset };
 }

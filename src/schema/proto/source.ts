@@ -53,6 +53,14 @@ export class Problems {
     this.list.push({ file: source.path, line, column, message, severity: "error" });
   }
 
+  /** File by file in the order met, each from top to bottom. */
+  sorted(): readonly Problem[] {
+    const files = [...new Set(this.list.map(({ file }) => file))];
+    return this.list.toSorted(
+      (a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
+    );
+  }
+
   /** A problem with a file as a whole. */
   addFile(file: string, message: string): void {
     if (this.list.length < MAX_PROBLEMS) this.list.push({ file, line: 0, column: 0, message, severity: "error" });

@@ -148,6 +148,11 @@ function visibleFrom(unit: FileUnit, byName: ReadonlyMap<string, FileUnit>): Vis
   return { names, options };
 }
 
+/** `a message`, `an enum` */
+export function withArticle(kind: ProtoSymbol["kind"]): string {
+  return `${kind.startsWith("e") ? "an" : "a"} ${kind}`;
+}
+
 /** Enters the names of one file. */
 class Definer {
   readonly #symbols: Map<string, ProtoSymbol>;
@@ -191,7 +196,7 @@ class Definer {
       this.#problems.add(
         this.#unit.source,
         0,
-        `package "${name}" is the name of a ${other.kind} in "${other.unit.name}"`,
+        `package "${name}" is the name of ${withArticle(other.kind)} in "${other.unit.name}"`,
       );
       return;
     }
@@ -237,7 +242,7 @@ class Definer {
     this.#problems.add(
       source,
       offsets.get(symbol.desc) ?? 0,
-      `${symbol.kind} "${symbol.name}" is already defined as a ${other.kind} ${where}${siblings}`,
+      `${symbol.kind} "${symbol.name}" is already defined as ${withArticle(other.kind)} ${where}${siblings}`,
     );
   }
 }
