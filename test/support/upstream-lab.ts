@@ -1,0 +1,174 @@
+import type { CallEnd } from "../../src/call/call.ts";
+import { startCall, type CallOptions } from "../../src/call/chain.ts";
+import { systemClock } from "../../src/core/clock.ts";
+import { Code } from "../../src/core/code.ts";
+import { systemRandom } from "../../src/core/random.ts";
+import { grpcJsConnection } from "../../src/upstream/connection/grpc-js.ts";
+import type { UpstreamEvent } from "../../src/upstream/event.ts";
+import type { Endpoint, ResolverListener } from "../../src/upstream/resolver.ts";
+import { createUpstream, type Upstream, type UpstreamOptions } from "../../src/upstream/upstream.ts";
+import { Recorder } from "./grpc-calls.ts";
+import { startGrpcServer, type GrpcServer } from "./grpc-server.ts";
+import { labMethods } from "./grpc-server-lab.ts";
+import { startGrpcServerProcess, type GrpcServerProcess } from "./grpc-server-process.ts";
+
+/** An upstream over grpc-js whose list the test tells. */
+export interface Lab {
+  readonly upstream: Upstream;
+  readonly list: (...endpoints: (string | { address: string; connections: number })[]) => void;
+  /** Waits for an event of the upstream, past ones not included. */
+  readonly next: (matches: (event: UpstreamEvent) => boolean) => Promise<void>;
+  /** Waits until that many instances are ready. */
+  readonly ready: (count: number) => Promise<void>;
+  /** Waits until that many connections are ready. */
+  readonly connected: (count: number) => Promise<void>;
+}
+
+const cleanups: (() => unknown)[] = [];
+
+/** Something to end after the test, last come first ended. */
+export function defer(cleanup: () => unknown): void {
+  cleanups.push(cleanup);
+}
+
+/** For `afterEach`: ends all that was opened here. */
+export async function cleanUp(): Promise<void> {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+}
+
+export function openUpstream(options: Partial<UpstreamOptions> = {}): Lab {
+  let discovery: ResolverListener | undefined;
+  let watchers: ((event: UpstreamEvent) => boolean)[] = [];
+  const connections = new Set<string>();
+  const upstream = createUpstream({
+    name: "lab",
+    resolver: { start: (listener) => void (discovery = listener), close() {} },
+    connect: grpcJsConnection,
+    connectTimeoutMs: 2_000,
+    maxMessageBytes: 4 << 20,
+    policy: "round_robin",
+    queue: 1_000,
+    clock: systemClock,
+    random: systemRandom,
+    onEvent: (event) => {
+      if (event.type === "connection_state") {
+        const name = `${event.endpoint} ${event.index}`;
+        if (event.state === "ready") connections.add(name);
+        else connections.delete(name);
+      }
+      watchers = watchers.filter((watcher) => !watcher(event));
+    },
+    ...options,
+  });
+  defer(() => upstream.destroy());
+  const next = (matches: (event: UpstreamEvent) => boolean) =>
+    new Promise<void>((resolve) => {
+      watchers.push((event) => {
+        if (!matches(event)) return false;
+        resolve();
+        return true;
+      });
+    });
+  return {
+    upstream,
+    list: (...endpoints) =>
+      discovery?.onEndpoints(
+        endpoints.map((endpoint): Endpoint => {
+          const { address, connections } =
+            typeof endpoint === "string" ? { address: endpoint, connections: 1 } : endpoint;
+          return { address, connections, weight: 1, zone: "" };
+        }),
+      ),
+    next,
+    ready: async (count) => {
+      while (upstream.status().ready !== count) await next((event) => event.type === "connection_state");
+    },
+    connected: async (count) => {
+      while (connections.size !== count) await next((event) => event.type === "connection_state");
+    },
+  };
+}
+
+/** An instance in this process. */
+export async function startInstance(name: string, port = 0): Promise<GrpcServer> {
+  const server = await startGrpcServer(labMethods(name), { port });
+  defer(() => server.destroy());
+  return server;
+}
+
+/** An instance in a process of its own. */
+export async function startProcess(name: string, port = 0): Promise<GrpcServerProcess> {
+  const server = await startGrpcServerProcess(name, port);
+  defer(() => server.kill("SIGKILL"));
+  return server;
+}
+
+/** Starts a call of `/test.Lab/…`, idempotent and with limits of 5 s unless told otherwise. */
+export function call(upstream: Upstream, method: string, message = "", options: Partial<CallOptions> = {}) {
+  const recorder = new Recorder();
+  const handle = startCall(
+    {
+      target: upstream,
+      clock: systemClock,
+      random: systemRandom,
+      path: `/test.Lab/${method}`,
+      metadata: [],
+      message: Buffer.from(message),
+      totalTimeoutMs: 5_000,
+      waitForReadyMs: 5_000,
+      idempotent: true,
+      ...options,
+    },
+    recorder,
+  );
+  return { recorder, handle };
+}
+
+/** The name of the instance that answers, or how it failed. */
+export async function ask(upstream: Upstream, options: Partial<CallOptions> = {}): Promise<string> {
+  const { recorder } = call(upstream, "Name", "", options);
+  const end = await recorder.ended;
+  return end.code === Code.Ok ? (recorder.messages[0] ?? "") : `failed: ${end.error?.code ?? end.message}`;
+}
+
+/** How many of so many calls, one after the other, each instance answered. */
+export async function shares(upstream: Upstream, calls: number): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (let i = 0; i < calls; i++) {
+    const name = await ask(upstream);
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** Calls from several workers at once, until stopped; what failed is kept. */
+export function load(upstream: Upstream, workers: number, options: Partial<CallOptions> = {}) {
+  const failures: string[] = [];
+  const counts: Record<string, number> = {};
+  let running = true;
+  let total = 0;
+  const work = async () => {
+    while (running) {
+      const { recorder } = call(upstream, "Sleep", "3", options);
+      const end: CallEnd = await recorder.ended;
+      total++;
+      const name = recorder.messages[0] ?? "none";
+      if (end.code !== Code.Ok) failures.push(`${end.code} ${end.error?.code ?? end.message}`);
+      else counts[name] = (counts[name] ?? 0) + 1;
+    }
+  };
+  const done = Promise.all(Array.from({ length: workers }, work));
+  return {
+    counts,
+    /** Waits until that many more calls have ended. */
+    more: async (calls: number) => {
+      const until = total + calls;
+      while (total < until) await new Promise((resolve) => setImmediate(resolve));
+    },
+    stop: async () => {
+      running = false;
+      await done;
+      return { failures, total };
+    },
+  };
+}
