@@ -13,7 +13,9 @@ const HIGH_WATER_BYTES = 1 << 16;
 
 /**
  * One attempt as one call of a grpc-js channel, below grpc-js's client and its interceptors. Each reply message is
- * asked for, so that a paused attempt leaves what it does not read to HTTP/2 flow control.
+ * asked for, so that a paused attempt leaves what it does not read to HTTP/2 flow control. What grpc-js holds unread (up
+ * to a flow-control window) it drops when a failed status arrives: a stream that fails while paused loses its last
+ * messages, never the status.
  */
 export class Attempt implements CallHandle {
   private readonly session: Session;
