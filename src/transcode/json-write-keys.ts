@@ -1,3 +1,5 @@
+import { systemRandom } from "../core/random.ts";
+
 // Repeated keys of a map, where the last one wins: seen by hash while the entries are written, which is wrong once in
 // 2^32 pairs of keys; the slow path, which then sorts it out by the keys themselves, is right in either case.
 
@@ -5,7 +7,7 @@
 export const IRREGULAR = new Error("repeated field, split list or repeated key");
 
 // The hash begins at random: keys are often users' text, and nobody should be able to choose them to collide.
-const START = (Math.random() * 2 ** 32) | 0;
+const START = (systemRandom() * 2 ** 32) | 0;
 const FNV_PRIME = 0x01000193;
 
 // The hashes of the maps that are open, one map's behind the other's, each map's number first: 0 while it is small.
