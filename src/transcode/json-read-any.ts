@@ -48,13 +48,15 @@ function readAny(context: AnyContext, o: number): number {
   wire.bytes[o] = 0x12; // value = 2
   const value = o + 1;
   const reader = context.readerOf(desc);
-  if (context.hasOwnJson(desc)) return close(value, readMembers(context, at, reader, value + 1));
-  const outer = input.any;
-  input.any = at;
-  input.at = at;
-  o = close(value, reader.read(value + 1));
-  input.any = outer;
-  return o;
+  if (context.hasOwnJson(desc)) o = readMembers(context, at, reader, value + 1);
+  else {
+    const outer = input.any;
+    input.any = at;
+    input.at = at;
+    o = reader.read(value + 1);
+    input.any = outer;
+  }
+  return o === value + 1 ? value - 1 : close(value, o);
 }
 
 /**
