@@ -132,7 +132,10 @@ class RunningGateway implements Gateway {
       this.edge = await startEdge(server, this.options.clock, {
         onRequest: (http) => handle(context, this.snapshot, http),
         onRefused: (http, error) => new UnroutedExchange(context, http, null).fail(error),
-        onClientError: (error) => this.log.logger.info({ code: error.code, reason: error.message }, "request refused"),
+        onClientError: ({ code, message }, client) => {
+          this.metrics.clientError(code);
+          this.log.logger.info({ code, reason: message, client }, "request refused");
+        },
       });
     } catch (error) {
       await this.admin?.close();

@@ -1,14 +1,31 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
-import { gatewayError } from "../core/errors.ts";
+import type { Clock } from "../core/clock.ts";
+import { gatewayError, type GatewayError } from "../core/errors.ts";
 import type { BodyListener, HttpExchange, ReplyListener } from "../exchange/http.ts";
+import { linger } from "./linger.ts";
 
 /** What the adapter must know of the server it belongs to. */
 export interface AdapterState {
   readonly maxBodyBytes: number;
+  /** How long a client may take nothing of a reply. */
+  readonly stallMs: number;
+  readonly clock: Clock;
   /** While true, every reply closes its connection. */
   draining: boolean;
+}
+
+// A body that a reply did not wait for is read and thrown away up to this size, to keep the connection.
+const MAX_SKIPPED_BYTES = 1 << 16;
+
+const EMPTY = Buffer.alloc(0);
+const CURRENT = Symbol("the last request of a connection");
+type ServerSocket = Socket & { [CURRENT]?: NodeHttpExchange };
+
+/** The last request that a connection brought, answered or not; of pipelined ones the one that was read last. */
+export function currentExchange(socket: Socket): NodeHttpExchange | null {
+  return (socket as ServerSocket)[CURRENT] ?? null;
 }
 
 /** Node's request and response as an HttpExchange. One object a request; it is also the listener of both. */
@@ -25,9 +42,19 @@ export class NodeHttpExchange implements HttpExchange {
   private readonly response: ServerResponse;
   private readonly state: AdapterState;
   private listener: ReplyListener | null = null;
+  /** The client holds its body back until it is told to send it. */
+  private expectsContinue: boolean;
+  /** Set while the body is being read. */
+  private bodyListener: BodyListener | null = null;
 
   /** `target` is the request target in origin form: a path and perhaps a query. */
-  constructor(request: IncomingMessage, response: ServerResponse, target: string, state: AdapterState) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    target: string,
+    state: AdapterState,
+    expectsContinue: boolean,
+  ) {
     const queryAt = target.indexOf("?");
     this.method = request.method ?? "";
     this.path = queryAt < 0 ? target : target.slice(0, queryAt);
@@ -40,6 +67,8 @@ export class NodeHttpExchange implements HttpExchange {
     this.request = request;
     this.response = response;
     this.state = state;
+    this.expectsContinue = expectsContinue;
+    (request.socket as ServerSocket)[CURRENT] = this;
   }
 
   header(name: string): string | undefined {
@@ -55,30 +84,55 @@ export class NodeHttpExchange implements HttpExchange {
   }
 
   readBody(listener: BodyListener): void {
+    this.bodyListener = listener;
     const limit = this.state.maxBodyBytes;
-    const declared = Number(this.request.headers["content-length"] ?? 0);
-    if (declared > limit) return this.refuseBody(listener);
+    if (Number(this.request.headers["content-length"] ?? 0) > limit) return this.refuseBody(bodyTooLarge(limit));
     let first: Buffer | null = null;
     let rest: Buffer[] | null = null;
     let size = 0;
     this.request.on("data", (chunk: Buffer) => {
       size += chunk.length;
-      if (size > limit) {
-        this.request.removeAllListeners("data").removeAllListeners("end");
-        return this.refuseBody(listener);
-      }
+      if (size > limit) return this.refuseBody(bodyTooLarge(limit));
       if (first === null) first = chunk;
       else (rest ??= [first]).push(chunk);
     });
-    this.request.on("end", () => listener.onBody(rest === null ? (first ?? EMPTY) : Buffer.concat(rest, size)));
+    this.request.on("end", () => {
+      if (this.bodyListener === null) return;
+      this.bodyListener = null;
+      listener.onBody(rest === null ? (first ?? EMPTY) : Buffer.concat(rest, size));
+    });
     // The response's "close" tells of a client that went away; without a listener here the error would be thrown.
     this.request.on("error", () => {});
+    if (!this.expectsContinue) return;
+    this.expectsContinue = false;
+    this.response.writeContinue();
   }
 
-  private refuseBody(listener: BodyListener): void {
-    // What is left of the body is not read: the connection cannot carry another request.
-    this.response.shouldKeepAlive = false;
-    listener.onBodyError(gatewayError("BODY_TOO_LARGE", { limit: this.state.maxBodyBytes }));
+  /**
+   * What comes on the connection can no longer be read: bad framing, or the time for a request is over. False where
+   * this request has nothing to do with it, since its reply is out.
+   */
+  onBroken(error: GatewayError): boolean {
+    if (this.response.writableFinished) return false;
+    this.closeAfterReply();
+    // Where this request was read whole it gets its reply, and whatever follows gets none.
+    this.refuseBody(error);
+    return true;
+  }
+
+  /** Whether the request was read to its end. */
+  get isComplete(): boolean {
+    return this.request.complete;
+  }
+
+  /** Whether the whole reply was handed to the system. */
+  get isReplied(): boolean {
+    return this.response.writableFinished;
+  }
+
+  /** The server ends: so must the reply, within moments. */
+  onShutdown(): void {
+    if (!this.response.writableEnded) this.listener?.onShutdown();
   }
 
   send(status: number, headers: string[], body: string | Buffer): void {
@@ -86,19 +140,27 @@ export class NodeHttpExchange implements HttpExchange {
     this.writeHead(status, headers);
     if (typeof body === "string") this.response.end(body, "latin1");
     else this.response.end(body);
+    this.watchStall();
   }
 
   begin(status: number, headers: string[]): void {
-    this.response.on("drain", () => this.listener?.onDrain());
+    this.response.on("drain", () => {
+      // A stream may be silent for longer than a client may stall.
+      this.request.socket.setTimeout(0);
+      this.listener?.onDrain();
+    });
     this.writeHead(status, headers);
   }
 
   write(chunk: string | Buffer): boolean {
-    return typeof chunk === "string" ? this.response.write(chunk, "latin1") : this.response.write(chunk);
+    const more = typeof chunk === "string" ? this.response.write(chunk, "latin1") : this.response.write(chunk);
+    if (!more) this.watchStall();
+    return more;
   }
 
   end(): void {
     this.response.end();
+    this.watchStall();
   }
 
   abort(): void {
@@ -107,11 +169,42 @@ export class NodeHttpExchange implements HttpExchange {
 
   private writeHead(status: number, headers: string[]): void {
     if (this.state.draining) this.response.shouldKeepAlive = false;
+    if (this.hasBody && !this.request.complete) this.leaveBody();
     this.response.writeHead(status, headers);
+  }
+
+  /** The reply goes out ahead of the request's end. */
+  private leaveBody(): void {
+    // A client that was not told to continue may send its next request where the body would be (RFC 9110, 10.1.1).
+    const length = this.request.headers["content-length"];
+    const isShort = length !== undefined && Number(length) <= MAX_SKIPPED_BYTES;
+    if (!isShort || this.expectsContinue) this.closeAfterReply();
+  }
+
+  private closeAfterReply(): void {
+    const { socket } = this.request;
+    // Node calls this after a reply with `connection: close`.
+    socket.destroySoon = () => linger(socket, this.state.clock);
+    if (this.response.headersSent) this.response.on("finish", () => socket.destroySoon());
+    else this.response.shouldKeepAlive = false;
+  }
+
+  private refuseBody(error: GatewayError): void {
+    const listener = this.bodyListener;
+    this.bodyListener = null;
+    listener?.onBodyError(error);
+  }
+
+  // Node lets a socket wait for ever on a client that takes nothing. Its timer for idle sockets starts anew whenever
+  // some bytes went out, and Node ends it itself once the next request comes.
+  private watchStall(): void {
+    if (this.response.writableLength > 0) this.request.socket.setTimeout(this.state.stallMs);
   }
 }
 
-const EMPTY = Buffer.alloc(0);
+function bodyTooLarge(limit: number): GatewayError {
+  return gatewayError("BODY_TOO_LARGE", { limit });
+}
 
 function isSecure(socket: Socket): boolean {
   return (socket as Partial<TLSSocket>).encrypted === true;

@@ -1,40 +1,56 @@
 import type { IncomingMessage } from "node:http";
 import { gatewayError, type GatewayError } from "../core/errors.ts";
 
+// RFC 3986, 3.2.2 and 3.2.3: a name or an address, and perhaps a port. Empty where the target has no authority.
+const HOST = /^[\w.~!$&'()*+,;=%:[\]-]*$/;
+
 /**
  * The target of a request in origin form, or why it is refused: one Host header (RFC 9112, 3.2), and in absolute form
  * the host that Host names, so that nothing behind us can take the request for another site's.
  */
 export function originTarget(request: IncomingMessage): string | GatewayError {
-  const raw = request.rawHeaders;
-  let hosts = 0;
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i];
-    if (
-      name !== undefined &&
-      name.length === 4 &&
-      (name === "host" || name === "Host" || name.toLowerCase() === "host")
-    ) {
-      hosts++;
-    }
+  const { host } = request.headers;
+  if (host === undefined) {
+    if (request.httpVersion !== "1.0") return malformed("no Host header");
+  } else if (!HOST.test(host)) {
+    return malformed("the Host header is no host");
+  } else if (hasSecondHost(request.rawHeaders)) {
+    return malformed("more than one Host header");
   }
-  if (hosts > 1) return gatewayError("HTTP_MALFORMED", { reason: "more than one Host header" });
   const target = request.url ?? "";
   if (target.charCodeAt(0) === 0x2f) return stripFragment(target);
   if (target === "*") return gatewayError("ROUTE_NOT_FOUND", { method: request.method ?? "", path: "*" });
-  return absoluteTarget(target, request.headers.host ?? "");
+  return absoluteTarget(target, host ?? "");
+}
+
+/** Node keeps the first of them. */
+function hasSecondHost(rawHeaders: readonly string[]): boolean {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string; // below the length
+    if (name.length === 4 && (name === "host" || name === "Host" || name.toLowerCase() === "host")) hosts++;
+  }
+  return hosts > 1;
 }
 
 function absoluteTarget(target: string, host: string): string | GatewayError {
-  const parts = /^https?:\/\/([^/?#]*)([^#]*)/i.exec(target);
-  if (parts === null) {
-    return gatewayError("HTTP_MALFORMED", { reason: "the request target is neither a path nor an http URL" });
-  }
-  const [, authority = "", rest = ""] = parts;
-  if (authority.toLowerCase() !== host.toLowerCase()) {
-    return gatewayError("HTTP_MALFORMED", { reason: "the request target names another host than Host" });
+  const parts = /^(https?):\/\/([^/?#]*)([^#]*)/i.exec(target);
+  if (parts === null) return malformed("the request target is neither a path nor an http URL");
+  const [, scheme = "", authority = "", rest = ""] = parts;
+  if (withoutDefaultPort(authority, scheme) !== withoutDefaultPort(host, scheme)) {
+    return malformed("the request target names another host than Host");
   }
   return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+function withoutDefaultPort(authority: string, scheme: string): string {
+  const port = scheme.toLowerCase() === "https" ? ":443" : ":80";
+  const lower = authority.toLowerCase();
+  return lower.endsWith(port) ? lower.slice(0, -port.length) : lower;
+}
+
+function malformed(reason: string): GatewayError {
+  return gatewayError("HTTP_MALFORMED", { reason });
 }
 
 // A fragment is never sent by a right client (RFC 9110, 4.2.5).

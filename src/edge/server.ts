@@ -1,10 +1,12 @@
 import { METHODS, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Clock } from "../core/clock.ts";
 import { gatewayError, GatewayError } from "../core/errors.ts";
 import type { HttpExchange } from "../exchange/http.ts";
 import { NodeHttpExchange, type AdapterState } from "./adapter.ts";
 import { answerClientError } from "./client-error.ts";
+import { drain, trackSockets } from "./drain.ts";
 import type { ServerOptions } from "./options.ts";
 import { originTarget } from "./request-target.ts";
 
@@ -12,47 +14,68 @@ export interface EdgeHandlers {
   onRequest(http: HttpExchange): void;
   /** A request that never became one for a route: bad framing, a bad target. */
   onRefused(http: HttpExchange, error: GatewayError): void;
-  /** Bytes that were no HTTP request, or a request that did not arrive in time; answered already. */
-  onClientError(error: GatewayError): void;
+  /** Bytes that were no HTTP request, or headers that did not arrive in time; answered already. */
+  onClientError(error: GatewayError, clientAddress: string): void;
 }
 
 export interface Edge {
   /** `http://127.0.0.1:8080` */
   readonly address: string;
   readonly port: number;
-  /** Stops accepting, lets requests in flight finish for up to `limitMs`, then breaks what is left. */
+  /** Stops accepting, lets requests in flight finish for up to `limitMs`, then makes what is left fail. */
   drain(limitMs: number): Promise<void>;
 }
 
 /** Opens the port that clients talk to. Throws ADDRESS_IN_USE where it is taken. */
 export async function startEdge(options: ServerOptions, clock: Clock, handlers: EdgeHandlers): Promise<Edge> {
-  const state: AdapterState = { maxBodyBytes: options.limits.bodyBytes, draining: false };
-  const limits = { headerBytes: options.limits.headerBytes, headerMs: options.timeouts.headerMs };
+  const { timeouts } = options;
+  const state: AdapterState = {
+    maxBodyBytes: options.limits.bodyBytes,
+    stallMs: timeouts.idleMs,
+    clock,
+    draining: false,
+  };
+  const limits = {
+    headerBytes: options.limits.headerBytes,
+    headerMs: timeouts.headerMs,
+    requestMs: timeouts.requestMs,
+  };
   const app = fastify({
     // Every path is ours to match: Fastify's router sees one path only, so it neither decodes nor refuses any.
     rewriteUrl: () => "/",
     return503OnClosing: false,
-    requestTimeout: options.timeouts.requestMs,
-    keepAliveTimeout: options.timeouts.idleMs,
+    requestTimeout: timeouts.requestMs,
+    keepAliveTimeout: timeouts.idleMs,
     clientErrorHandler(error, socket) {
-      const failure = answerClientError(error, socket, limits);
-      if (failure !== null) handlers.onClientError(failure);
+      const client = socket.remoteAddress ?? "";
+      const failure = answerClientError(error, socket, limits, clock);
+      if (failure !== null) handlers.onClientError(failure, client);
     },
     http: {
       maxHeaderSize: options.limits.headerBytes,
-      headersTimeout: options.timeouts.headerMs,
+      headersTimeout: timeouts.headerMs,
       // Node looks for slow sockets only this often; its default of 30 s would make the limits above soft.
-      connectionsCheckingInterval: Math.min(1000, Math.max(50, Math.floor(options.timeouts.headerMs / 4))),
-      requireHostHeader: true,
+      connectionsCheckingInterval: Math.min(1000, Math.max(50, Math.floor(timeouts.headerMs / 4))),
+      // Node's own refusal has no body; request-target.ts sees to it.
+      requireHostHeader: false,
     },
   });
   // More headers than Node keeps would vanish without a word; their size is limited above.
   app.server.maxHeadersCount = 0;
-  app.server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
-    // RFC 9110, 10.1.1: only 100-continue is known; Node answers that itself.
-    request.resume();
-    response.writeHead(417, { "content-length": 0, connection: "close" }).end();
+  // "100 Continue" is sent when the body is wanted, which a refused request's is not (RFC 9110, 10.1.1). Expectations
+  // that nobody has defined may be ignored.
+  app.server.on("checkContinue", (request: IncomingMessage, response: ServerResponse) => {
+    expecting.add(request);
+    app.server.emit("request", request, response);
   });
+  app.server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) =>
+    app.server.emit("request", request, response),
+  );
+  app.server.on("connect", (_: IncomingMessage, socket: Socket) => {
+    const refusal = Object.assign(new Error(), { reason: "CONNECT is not served; this is no forward proxy" });
+    answerClientError(refusal, socket, limits, clock);
+  });
+  const sockets = trackSockets(app.server);
   // No method has a body in Fastify's eyes: the exchange reads it, where its route takes one.
   for (const method of METHODS) {
     if (method !== "CONNECT") app.addHttpMethod(method, { hasBody: false, overrideExisting: true });
@@ -65,9 +88,15 @@ export async function startEdge(options: ServerOptions, clock: Clock, handlers: 
   return {
     address: app.listeningOrigin,
     port: (app.server.address() as { port: number }).port, // a TCP server that listens
-    drain: (limitMs) => drain(app, state, clock, limitMs),
+    async drain(limitMs) {
+      await drain(app.server, sockets, state, limitMs);
+      await app.close();
+    },
   };
 }
+
+/** Requests that wait for "100 Continue". */
+const expecting = new WeakSet<IncomingMessage>();
 
 function dispatch(
   request: IncomingMessage,
@@ -76,13 +105,16 @@ function dispatch(
   state: AdapterState,
   handlers: EdgeHandlers,
 ): void {
+  // The connection closes after a reply that went out already (RFC 9112, 9.6).
+  if (request.socket.writableEnded) return;
   request.url = url;
+  const expectsContinue = request.headers.expect !== undefined && expecting.delete(request);
   const target = originTarget(request);
   if (target instanceof GatewayError) {
     if (target.code === "HTTP_MALFORMED") response.shouldKeepAlive = false;
-    return handlers.onRefused(new NodeHttpExchange(request, response, url, state), target);
+    return handlers.onRefused(new NodeHttpExchange(request, response, url, state, expectsContinue), target);
   }
-  handlers.onRequest(new NodeHttpExchange(request, response, target, state));
+  handlers.onRequest(new NodeHttpExchange(request, response, target, state, expectsContinue));
 }
 
 async function listen(app: FastifyInstance, options: ServerOptions): Promise<void> {
@@ -99,14 +131,4 @@ async function listen(app: FastifyInstance, options: ServerOptions): Promise<voi
     }
     throw error;
   }
-}
-
-async function drain(app: FastifyInstance, state: AdapterState, clock: Clock, limitMs: number): Promise<void> {
-  state.draining = true;
-  const { server } = app;
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  const cancel = clock.after(limitMs, () => server.closeAllConnections());
-  await closed;
-  cancel();
-  await app.close();
 }

@@ -81,15 +81,18 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   run(variables: readonly string[]): void {
     const route = this.route as Route; // given by whoever matched
     this.variables = variables;
-    if (!route.takesBody || !this.http.hasBody) return this.startRpc(null);
-    const refusal = checkContentHeaders(this.http);
+    if (!this.http.hasBody) return this.startRpc(null);
+    const refusal = route.takesBody ? checkContentHeaders(this.http) : null;
     if (refusal !== null) return this.fail(refusal);
     this.http.readBody(this);
   }
 
   onBody(body: Uint8Array): void {
+    const route = this.route as Route; // run() was called
     this.bytesIn = body.length;
-    this.startRpc(body);
+    if (route.takesBody) return this.startRpc(body);
+    if (saysNothing(body)) return this.startRpc(null);
+    this.fail(gatewayError("BODY_NOT_ALLOWED", { method: this.method, path: shorten(this.path) }));
   }
 
   onBodyError(error: GatewayError): void {
@@ -151,6 +154,12 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   abstract onEnd(end: CallEnd): void;
   onDrain(): void {}
 
+  onShutdown(): void {
+    if (this.ended) return;
+    this.call?.cancel();
+    this.failLate(gatewayError("SHUTTING_DOWN", {}, { retryAfterSeconds: 1 }));
+  }
+
   onClientGone(): void {
     if (this.ended) return;
     this.call?.cancel();
@@ -170,6 +179,11 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
     sink.reset();
     writeGatewayError(error);
     this.reply(error.http, error.grpc, headers);
+  }
+
+  /** As `fail`, where some of the reply may be out already. */
+  protected failLate(error: GatewayError): void {
+    this.fail(error);
   }
 
   /** Answers with the failure that a call ended with. */
@@ -220,6 +234,16 @@ export function writeEndStatus(route: Route, end: CallEnd): void {
 function lastOf(metadata: FlatMetadata, name: string): string | undefined {
   for (let i = metadata.length - 2; i >= 0; i -= 2) if (metadata[i] === name) return metadata[i + 1];
   return undefined;
+}
+
+/** Blank or `{}`, which some clients send with every POST. */
+function saysNothing(body: Uint8Array): boolean {
+  return body.length < 100 && /^\s*(\{\s*\})?\s*$/.test(Buffer.from(body).toString("latin1"));
+}
+
+/** A path as it may stand in a message. */
+export function shorten(path: string): string {
+  return path.length <= 200 ? path : `${path.slice(0, 200)}…`;
 }
 
 function clientTimeout(value: string): number {

@@ -1,5 +1,5 @@
 import { gatewayError } from "../core/errors.ts";
-import { UnroutedExchange, type ExchangeContext } from "./exchange.ts";
+import { shorten, UnroutedExchange, type ExchangeContext } from "./exchange.ts";
 import type { HttpExchange } from "./http.ts";
 import type { Route, Snapshot } from "./route.ts";
 import { ServerStreamExchange } from "./server-stream.ts";
@@ -10,7 +10,12 @@ import { UnaryExchange } from "./unary.ts";
  * is the one in force when the request arrived; it keeps it to its end.
  */
 export function handle(context: ExchangeContext, snapshot: Snapshot, http: HttpExchange): void {
-  const match = snapshot.table.match(http.method, http.path);
+  const { table } = snapshot;
+  let match = table.match(http.method, http.path);
+  if (match.kind === "method_not_allowed" && http.method === "HEAD" && match.allow.includes("GET")) {
+    // GET and HEAD are the methods that every server has (RFC 9110, 9.1); the edge leaves the body out.
+    match = table.match("GET", http.path);
+  }
   switch (match.kind) {
     case "found":
       return serve(context, http, match.value, match.variables);
@@ -19,7 +24,8 @@ export function handle(context: ExchangeContext, snapshot: Snapshot, http: HttpE
         gatewayError("ROUTE_NOT_FOUND", { method: http.method, path: shorten(http.path) }),
       );
     case "method_not_allowed": {
-      const allow = match.allow.join(", ");
+      const methods = match.allow.includes("GET") ? [...new Set([...match.allow, "HEAD"])].sort() : match.allow;
+      const allow = methods.join(", ");
       return new UnroutedExchange(context, http, null).fail(
         gatewayError("METHOD_NOT_ALLOWED", { method: http.method, path: shorten(http.path), allow }),
         ["allow", allow],
@@ -60,7 +66,3 @@ const KIND_NAMES = {
   bidi_stream: "bidirectional streaming",
   http_body: "google.api.HttpBody",
 } as const;
-
-function shorten(path: string): string {
-  return path.length <= 200 ? path : `${path.slice(0, 200)}…`;
-}

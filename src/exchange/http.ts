@@ -13,6 +13,8 @@ export interface ReplyListener {
   onClientGone(): void;
   /** `write` said false, and more may be written now. */
   onDrain(): void;
+  /** The server ends in a moment: a reply that is not complete by now has to end as a failure. */
+  onShutdown(): void;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface HttpExchange {
   /** The peer's IP address: the client, or the proxy before us. */
   readonly remoteAddress: string;
   readonly secure: boolean;
-  /** Content-Length above 0 or a transfer coding. */
+  /** Content-Length above 0 or a transfer coding; it may turn out empty. */
   readonly hasBody: boolean;
 
   readBody(listener: BodyListener): void;

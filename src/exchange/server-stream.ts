@@ -42,12 +42,14 @@ export class ServerStreamExchange extends Exchange {
       route.write(bytes, start, end);
     } catch (error) {
       this.call?.cancel();
-      return this.failStream(messageError(route, error));
+      return this.failLate(messageError(route, error));
     }
     sink.text("}\n");
+    const line = sink.take();
     this.begin();
+    if (this.method === "HEAD") return this.endHead();
     this.messagesOut++;
-    this.push(sink.take());
+    this.push(line);
   }
 
   onEnd(end: CallEnd): void {
@@ -58,7 +60,7 @@ export class ServerStreamExchange extends Exchange {
       return this.finish();
     }
     if (!this.begun) return this.failCall(end);
-    if (end.error !== null) return this.failStream(end.error);
+    if (end.error !== null) return this.failLate(end.error);
     sink.reset();
     sink.text(`{"error":`);
     writeEndStatus(this.route as Route, end); // a call was made
@@ -69,7 +71,7 @@ export class ServerStreamExchange extends Exchange {
     this.call?.resume();
   }
 
-  private failStream(error: GatewayError): void {
+  protected override failLate(error: GatewayError): void {
     if (!this.begun) return this.fail(error);
     this.errorCode = error.code;
     this.cause = error.cause;
@@ -77,6 +79,13 @@ export class ServerStreamExchange extends Exchange {
     sink.text(`{"error":`);
     writeGatewayError(error);
     this.endWithError(error.grpc);
+  }
+
+  /** What the headers say is known with the first message; nobody waits for the others. */
+  private endHead(): void {
+    this.call?.cancel();
+    this.http.end();
+    this.finish();
   }
 
   private endWithError(grpcCode: number): void {

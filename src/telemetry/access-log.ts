@@ -6,13 +6,14 @@ import type { Log } from "./log.ts";
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 /**
- * One line per request, at `info`; built as text, since pino's way over an object costs twice as much and this is the
+ * One line per request, at `info`, or at `error` where the gateway itself is at fault (INTERNAL); built as text, since pino's way over an object costs twice as much and this is the
  * only thing logged on the happy path. Queries, headers and bodies are never in it.
  */
 export function writeAccessLine(log: Log, record: RequestRecord): void {
-  if (!log.info) return;
+  const isOurs = record.errorCode === "INTERNAL";
+  if (!(isOurs ? log.error : log.info)) return;
   let line =
-    `{"level":"info","time":"${new Date().toISOString()}","msg":"request","method":"${record.method}"` +
+    `{"level":"${isOurs ? "error" : "info"}","time":"${new Date().toISOString()}","msg":"request","method":"${record.method}"` +
     `,"path":${quote(record.path)},"route":${quote(record.template)},"status":${record.status}` +
     `,"grpc_status":"${codeName(record.grpcCode)}","rpc":"${record.rpc}","upstream":${quote(record.upstream)}` +
     `,"duration_ms":${round(record.endMs - record.startMs)}`;
@@ -34,5 +35,8 @@ function round(ms: number): number {
 }
 
 function describe(cause: unknown): string {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  if (cause instanceof Error) return cause.stack ?? cause.message;
+  // A gRPC status: its text says what became of the call.
+  const details = (cause as { details?: unknown } | null)?.details;
+  return String(details ?? cause);
 }

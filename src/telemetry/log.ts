@@ -8,8 +8,9 @@ export interface Log {
   readonly logger: pino.Logger;
   /** One finished line of JSON without its newline, beside pino's own: for lines that are built by hand. */
   writeLine(line: string): void;
-  /** Whether `info` lines are written; who builds one asks first. */
+  /** Whether lines of a level are written; who builds one asks first. */
   readonly info: boolean;
+  readonly error: boolean;
   /** Everything written so far is out when this returns. */
   flush(): void;
 }
@@ -47,6 +48,7 @@ export function createLog(options: LogOptions): Log {
   return {
     logger,
     info: logger.isLevelEnabled("info"),
+    error: logger.isLevelEnabled("error"),
     writeLine: (line) => void out.write(`${line}\n`),
     flush: () => out.flushSync?.(),
   };

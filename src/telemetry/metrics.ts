@@ -19,6 +19,8 @@ export interface UpstreamGauges {
 export interface Metrics {
   requestStarted(): void;
   requestEnded(record: RequestRecord): void;
+  /** A client sent what is no HTTP request; `code` is that of the error table. */
+  clientError(code: string): void;
   /** Something worth counting happened to an upstream or its discovery, such as `ejected` or `bad_value`. */
   upstreamEvent(upstream: string, event: string): void;
   reloaded(ok: boolean): void;
@@ -45,6 +47,12 @@ export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metri
       "rpc_response_status_code",
     ],
     buckets: DURATION_BUCKETS,
+    registers: [registry],
+  });
+  const clientErrors = new Counter({
+    name: "sluice_http_client_errors_total",
+    help: "Connections closed because what came was no HTTP request.",
+    labelNames: ["code"],
     registers: [registry],
   });
   const events = new Counter({
@@ -84,6 +92,7 @@ export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metri
         (record.endMs - record.startMs) / 1000,
       );
     },
+    clientError: (code) => clientErrors.inc({ code }),
     upstreamEvent: (upstream, event) => events.inc({ upstream, event }),
     reloaded(ok) {
       reloads.inc({ result: ok ? "ok" : "failed" });

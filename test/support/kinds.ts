@@ -1,0 +1,145 @@
+import type { TestContext } from "node:test";
+import path from "node:path";
+import {
+  create,
+  fromBinary,
+  fromJson,
+  toBinary,
+  type DescMessage,
+  type JsonValue,
+  type Message,
+} from "@bufbuild/protobuf";
+import { Metadata, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream } from "@grpc/grpc-js";
+import { loadSchema } from "../../src/schema/load.ts";
+import type { Schema } from "../../src/schema/schema.ts";
+import { startTestGateway, type TestGateway } from "./gateway.ts";
+import { startGrpcServer, type GrpcServer } from "./grpc-server.ts";
+
+const PROTOS = path.join(import.meta.dirname, "../fixtures/protos");
+const schema: Schema = await loadSchema({ kind: "proto", files: ["kinds/v1/kinds.proto"], include: [PROTOS] });
+
+function descOf(name: string): DescMessage {
+  const desc = schema.registry.getMessage(`kinds.v1.${name}`);
+  if (desc === undefined) throw new Error(`no message ${name} in kinds.proto`);
+  return desc;
+}
+
+/** Protobuf bytes of a message of kinds.proto from its JSON. */
+export function encode(name: string, json: JsonValue): Buffer {
+  const desc = descOf(name);
+  return Buffer.from(toBinary(desc, fromJson(desc, json, { registry: schema.registry })));
+}
+
+export interface Action extends Message {
+  readonly name: string;
+  readonly count: number;
+  readonly size: number;
+}
+
+export function decodeAction(bytes: Buffer): Action {
+  return fromBinary(descOf("Action"), bytes) as Action; // so it is declared
+}
+
+/** `count` results of `size` bytes each are the same for all indexes, so that they cost next to nothing. */
+export function resultOf(name: string, size: number): Buffer {
+  return Buffer.from(toBinary(descOf("Result"), create(descOf("Result"), { name, payload: new Uint8Array(size) })));
+}
+
+export type UnaryCall = ServerUnaryCall<Buffer, Buffer>;
+export type UnaryReply = sendUnaryData<Buffer>;
+export type StreamCall = ServerWritableStream<Buffer, Buffer>;
+
+/** What the instance does; a test replaces what it is about. */
+export interface Behaviour {
+  act(call: UnaryCall, reply: UnaryReply): void;
+  watch(call: StreamCall): void;
+}
+
+export interface KindsServer extends GrpcServer {
+  readonly behaviour: Behaviour;
+}
+
+/** An instance of kinds.v1.Kinds. Cut off at the test's end. */
+export async function startKinds(t: TestContext, overrides: Partial<Behaviour> = {}, port = 0): Promise<KindsServer> {
+  const behaviour: Behaviour = { act: describeCall, watch: writeResults, ...overrides };
+  const server = await startGrpcServer(
+    {
+      "/kinds.v1.Kinds/Echo": { kind: "unary", handle: (call, reply) => reply(null, call.request) },
+      "/kinds.v1.Kinds/Act": { kind: "unary", handle: (call, reply) => behaviour.act(call, reply) },
+      "/kinds.v1.Kinds/Watch": { kind: "server_stream", handle: (call) => behaviour.watch(call) },
+    },
+    { port },
+  );
+  t.after(() => server.destroy());
+  return Object.assign(server, { behaviour });
+}
+
+/** Answers with the metadata that came. */
+function describeCall(call: UnaryCall, reply: UnaryReply): void {
+  reply(null, encode("Result", { name: decodeAction(call.request).name, metadata: flat(call.metadata) }));
+}
+
+export function flat(metadata: Metadata): Record<string, string> {
+  const entries = Object.entries(metadata.toJSON()).map(([name, values]): [string, string] => [
+    name,
+    values.map((value) => (typeof value === "string" ? value : value.toString("base64"))).join("|"),
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function writeResults(call: StreamCall): void {
+  const { name, count } = decodeAction(call.request);
+  for (let index = 0; index < count; index++) call.write(encode("Result", { name, index }));
+  call.end();
+}
+
+export function metadataOf(entries: Readonly<Record<string, string | Buffer>>): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(entries)) metadata.set(name, value);
+  return metadata;
+}
+
+export interface KindsConfig {
+  /** YAML below `server:`, `defaults:`, and of the route `GET /v1/act/{name}`; each in one line of flow style. */
+  readonly server?: string;
+  readonly defaults?: string;
+  readonly act?: string;
+  readonly upstream?: string;
+}
+
+/** routes.yaml in front of instances at these addresses. */
+export function kindsYaml(target: string, { server, defaults, act, upstream }: KindsConfig = {}): string {
+  return `version: 1
+server: ${server ?? "{}"}
+defaults: ${defaults ?? "{}"}
+upstreams:
+  kinds:
+    target: pass:///${target}
+    schema: { proto: { files: [kinds/v1/kinds.proto], include: ["$REPO/test/fixtures/protos"] } }
+    ${upstream ?? ""}
+routes:
+  - { rpc: kinds.v1.Kinds/Echo, post: /v1/echo, body: "*" }
+  - { rpc: kinds.v1.Kinds/Echo, put: "/v1/echo/{f_string}", body: f_message }
+  - { rpc: kinds.v1.Kinds/Echo, get: "/v1/echo/{f_int64}" }
+  - { rpc: kinds.v1.Kinds/Act, get: "/v1/act/{name}", additional_bindings: [{ post: "/v1/act/{name}" }]${act === undefined ? "" : `, ${act}`} }
+  - { rpc: kinds.v1.Kinds/Watch, get: "/v1/watch/{name}", additional_bindings: [{ post: /v1/watch, body: "*" }] }
+  - { rpc: kinds.v1.Kinds/Collect, post: /v1/collect, body: "*" }
+`;
+}
+
+/** A gateway in front of one instance, its connection ready. */
+export async function startKindsGateway(
+  t: TestContext,
+  config: KindsConfig = {},
+  overrides: Partial<Behaviour> = {},
+): Promise<{ gateway: TestGateway; upstream: KindsServer }> {
+  const upstream = await startKinds(t, overrides);
+  const gateway = await startTestGateway(t, kindsYaml(upstream.address, config));
+  return { gateway, upstream };
+}
+
+export interface ErrorJson {
+  readonly code: number;
+  readonly message: string;
+  readonly details: readonly Record<string, unknown>[];
+}
