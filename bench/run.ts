@@ -105,6 +105,11 @@ const gateway = start(0, [...serve, "--port", String(port), "--admin-port", "0"]
   BENCH_UPSTREAM: `127.0.0.1:${upstreamPort}`,
 });
 const pid = gateway.pid ?? 0;
+const onGatewayEnd = (code: number | null): void => {
+  console.error(`the gateway ended (${code}); its own words: node bin/sluice.js serve --config bench/routes.yaml`);
+  process.exit(1);
+};
+gateway.once("exit", onGatewayEnd);
 const startMs = await firstReply(port, startedAt);
 
 console.log(
@@ -134,6 +139,7 @@ for (const { name, what } of (await workloads()).filter((workload) => flags.only
       `| ${rows.reduce((sum, row) => sum + row.result.failed, 0)} | ${fixed} | ${rssMb(pid).toFixed(0)} |`,
   );
 }
+gateway.off("exit", onGatewayEnd);
 gateway.kill("SIGTERM");
 await once(gateway, "exit");
 upstream.disconnect();
