@@ -101,13 +101,11 @@ interface Import {
   readonly isType: boolean;
 }
 
-// In code, comments aside: `import x from "y"`, `export * from "y"`, `import "y"`, `import("y")`, `typeof import("y")`.
-const IMPORT =
-  /(?<!["'`.])\b(?:(?:import|export)\b(?<clause>[^"'`;()]*?)\bfrom|import\s*\(?)\s*(?<quote>["'])(?<target>[\w@./:#-]+)\k<quote>/g;
+// `import x from "y"`, `export * from "y"`, `import "y"`, `import("y")`, `typeof import("y")`.
+const IMPORT = /\b(?:(?:import|export)\b(?<clause>[^"'`;()]*?)\bfrom|import\s*\(?)\s*["'](?<target>[^"']+)["']/g;
 
-/** The imports of a source text whose comments are gone. */
-function importsOf(code: string): Import[] {
-  return [...code.matchAll(IMPORT)].map(({ groups }) => ({
+function importsOf({ bare }: Scanned): Import[] {
+  return [...bare.matchAll(IMPORT)].map(({ groups }) => ({
     target: groups?.target ?? "",
     isType: /^\s*type\b/.test(groups?.clause ?? ""),
   }));
@@ -119,34 +117,46 @@ const QUOTED = /"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'/y;
 const REGEXP = /(?<=(?:[=(,:;!&|?{}[>\n]|\breturn)\s*)\/(?![/*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\//y;
 const TEMPLATE = /(?:\\[^]|\$(?!\{)|[^`\\$])*(`|\$\{)/y;
 
-/** The text with comments blanked out, everything else at its place. */
-function withoutComments(text: string): string {
+interface Scanned {
+  /** The text with comments blanked out, everything at its place. */
+  readonly code: string;
+  /** The same with strings blanked out as well, except those that an import names: what only looks like one is gone. */
+  readonly bare: string;
+}
+
+function scan(text: string): Scanned {
   let code = "";
-  let at = 0;
+  let bare = "";
   // One entry per open `${`: how many braces are open within it.
   const braces: number[] = [];
   const take = (token: RegExp): string | undefined => {
-    token.lastIndex = at;
+    token.lastIndex = code.length;
     return token.exec(text)?.[0];
   };
-  const keep = (found: string): void => {
+  const blank = (found: string): string => found.replace(/[^\n]/g, " ");
+  const keep = (found: string, isString: boolean): void => {
     code += found;
-    at += found.length;
+    bare += isString ? blank(found) : found;
   };
   const keepTemplate = (): void => {
-    const chunk = take(TEMPLATE) ?? text.slice(at);
-    keep(chunk);
+    const chunk = take(TEMPLATE) ?? text.slice(code.length);
+    keep(chunk, true);
     if (chunk.endsWith("${")) braces.push(0);
   };
-  while (at < text.length) {
+  while (code.length < text.length) {
     const comment = take(COMMENT);
     if (comment !== undefined) {
-      code += comment.replace(/[^\n]/g, " ");
-      at += comment.length;
+      code += blank(comment);
+      bare += blank(comment);
       continue;
     }
-    const next = take(QUOTED) ?? take(REGEXP) ?? text.charAt(at);
-    keep(next);
+    const string = take(QUOTED) ?? take(REGEXP);
+    if (string !== undefined) {
+      keep(string, !/\b(?:from|import\s*\(?)\s*$/.test(bare.slice(-100)));
+      continue;
+    }
+    const next = text.charAt(code.length);
+    keep(next, false);
     const open = braces.at(-1);
     if (next === "`") keepTemplate();
     else if (open !== undefined && next === "{") braces[braces.length - 1] = open + 1;
@@ -158,7 +168,7 @@ function withoutComments(text: string): string {
       }
     }
   }
-  return code;
+  return { code, bare };
 }
 
 /** Those imports of `file` (its path under src/) that a table forbids, as sentences. */
@@ -239,8 +249,13 @@ interface Source {
 
 const sources: readonly Source[] = globSync("src/**/*.ts").map((found) => {
   const text = readFileSync(found, "utf8");
-  const code = withoutComments(text);
-  return { file: path.relative("src", found).split(path.sep).join("/"), text, code, imports: importsOf(code) };
+  const scanned = scan(text);
+  return {
+    file: path.relative("src", found).split(path.sep).join("/"),
+    text,
+    code: scanned.code,
+    imports: importsOf(scanned),
+  };
 });
 
 describe("src", () => {
@@ -288,7 +303,7 @@ describe("src", () => {
 });
 
 describe("this test's own eyes", () => {
-  const importsIn = (text: string) => importsOf(withoutComments(text));
+  const importsIn = (text: string) => importsOf(scan(text));
 
   for (const [text, target, isType] of [
     ['import { a } from "../x.ts";', "../x.ts", false],
@@ -312,6 +327,8 @@ describe("this test's own eyes", () => {
     '/**\n * import x from "./x.ts"\n */',
     'case "import":\nf("x")',
     'fail("no import", "x")',
+    "const hint = '; import \"a.proto\"';",
+    'const generated = `import x from "y"; ${a} import "z"`;',
   ]) {
     it(`sees no import in ${JSON.stringify(text)}`, () => assert.deepEqual(importsIn(text), []));
   }
@@ -335,7 +352,7 @@ describe("this test's own eyes", () => {
 
   it("knows a comment from what looks like one", () => {
     const text = 'a(`x ${b ? `// ${c}` : "/*"} // y`); const r = /[/]\\/\\*"/; // gone\nd("//"); /* gone */ e';
-    assert.equal(withoutComments(text).replace(/ +/g, " "), text.replace("// gone", "").replace("/* gone */ ", ""));
+    assert.equal(scan(text).code.replace(/ +/g, " "), text.replace("// gone", "").replace("/* gone */ ", ""));
   });
 
   it("lets through what the tables allow", () => {
@@ -356,6 +373,6 @@ describe("this test's own eyes", () => {
 
   it("finds an any without a reason, and takes one with it", () => {
     const text = 'let a: any;\nlet b: any; // why\nlet c: Map<string, any>;\nconst many = "x: any";';
-    assert.deepEqual(unexplainedAny(text, withoutComments(text)), [1, 3]);
+    assert.deepEqual(unexplainedAny(text, scan(text).code), [1, 3]);
   });
 });
