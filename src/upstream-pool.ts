@@ -155,7 +155,7 @@ export class UpstreamPool {
     let cluster = this.clusters.get(key);
     if (cluster === undefined) {
       const { clock, random } = this.options;
-      cluster = createEtcdCluster({ endpoints: etcdEndpoints(config), clock, random });
+      cluster = createEtcdCluster({ endpoints: config.etcd?.endpoints ?? [], clock, random });
       this.clusters.set(key, cluster);
     }
     return cluster;
@@ -176,12 +176,8 @@ function keyOf(config: UpstreamConfig): string {
   return JSON.stringify([name, target, connectTimeoutMs, maxMessageBytes, etcd]);
 }
 
-function etcdEndpoints({ target, etcd }: UpstreamConfig): readonly string[] {
-  return target.kind === "etcd" && target.hosts.length > 0 ? target.hosts : (etcd?.endpoints ?? []);
-}
-
 function clusterKeyOf(config: UpstreamConfig): string {
-  return config.target.kind === "etcd" ? JSON.stringify(etcdEndpoints(config)) : "";
+  return config.target.kind === "etcd" ? JSON.stringify(config.etcd?.endpoints) : "";
 }
 
 function missingEndpoints(discovery: string): string {

@@ -54,7 +54,7 @@ class Builder {
     return {
       name,
       target: parsed.target,
-      schema: toSchemaSource(parsed.schema, path.resolve(path.dirname(this.file))),
+      schema: toSchemaSource(parsed.schema, path.dirname(this.file)),
       loadBalancing: parsed.load_balancing,
       connectTimeoutMs: parsed.connect_timeout,
       maxMessageBytes: parsed.limits.message,

@@ -4,7 +4,7 @@ import { parseProtoFiles } from "./proto-files.ts";
 import { createSchema } from "./registry.ts";
 import type { Schema } from "./schema.ts";
 
-/** Where descriptors come from. Paths are absolute; `files` may also be names below an include folder. */
+/** Where descriptors come from. `files` are paths, or names below an include folder. */
 export type SchemaSource =
   | { readonly kind: "descriptor_set"; readonly file: string }
   | { readonly kind: "proto"; readonly files: readonly string[]; readonly include: readonly string[] };

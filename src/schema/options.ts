@@ -47,9 +47,14 @@ export const schemaSection = section(
 /** `folder` is where relative paths start. */
 export function toSchemaSource(schema: z.output<typeof schemaSection>, folder: string): SchemaSource {
   if (schema.descriptor_set !== undefined) {
-    return { kind: "descriptor_set", file: path.resolve(folder, schema.descriptor_set) };
+    return { kind: "descriptor_set", file: fromFolder(folder, schema.descriptor_set) };
   }
   if (schema.proto === undefined) throw new Error("the section's check lets exactly one source pass");
-  const include = (schema.proto.include ?? ["."]).map((one) => path.resolve(folder, one));
+  const include = (schema.proto.include ?? ["."]).map((one) => fromFolder(folder, one));
   return { kind: "proto", files: schema.proto.files, include };
+}
+
+/** Relative where the configuration's own path is: places in messages then read as the user would write them. */
+function fromFolder(folder: string, file: string): string {
+  return path.isAbsolute(file) ? file : path.join(folder, file);
 }
