@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import path from "node:path";
 import { runCheck, runRoutes, type CheckDeps } from "./cli/check.ts";
 import { createProgram, runProgram, type DemoFlags, type ServeFlags } from "./cli/program.ts";
 import type { CommandResult } from "./cli/result.ts";
@@ -45,7 +46,9 @@ async function demo({ etcd, port }: DemoFlags): Promise<void> {
     signal: stop.signal,
     print: (line: string) => void process.stdout.write(`${line}\n`),
     serve: async (options: { config: string; env: NodeJS.ProcessEnv; port: number }) => {
-      const gateway = await start(options.config, options.env, { port: options.port, adminPort: 0 });
+      // Relative, so that the table shows places as a user in this folder would write them.
+      const config = path.relative("", options.config);
+      const gateway = await start(config, options.env, { port: options.port, adminPort: 0 });
       return {
         address: gateway.address,
         routesTable: formatRoutes(gateway.routes()),

@@ -90,7 +90,7 @@ export const errorTable = {
   },
 
   // at load; never reaches a client
-  CONFIG_INVALID: { grpc: Code.FailedPrecondition, http: 500, message: "{file}: {count} problems" },
+  CONFIG_INVALID: { grpc: Code.FailedPrecondition, http: 500, message: "{file}: {problems}" },
   SCHEMA_INVALID: { grpc: Code.FailedPrecondition, http: 500, message: "{place}: {reason}" },
   ADDRESS_IN_USE: {
     grpc: Code.FailedPrecondition,

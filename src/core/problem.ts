@@ -18,8 +18,9 @@ export function formatProblem(problem: Problem): string {
 
 /** All problems of a load as one error; `cause` holds the list. */
 export function problemsError(file: string, problems: readonly Problem[]): GatewayError {
-  const errors = problems.filter((problem) => problem.severity === "error");
-  return gatewayError("CONFIG_INVALID", { file, count: errors.length }, { cause: problems });
+  const count = problems.filter((problem) => problem.severity === "error").length;
+  const text = count === 1 ? "1 problem" : `${count} problems`;
+  return gatewayError("CONFIG_INVALID", { file, problems: text }, { cause: problems });
 }
 
 /** The problems behind an error made by `problemsError`, or undefined for any other value. */
