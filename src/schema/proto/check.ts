@@ -216,12 +216,24 @@ class Checker {
       this.#complain(first, `the first value of an open enum must be 0, found ${first.name} = ${first.number}`);
     }
     this.#checkAliases(enumeration);
+    this.#checkEnumRanges(enumeration);
     for (const value of enumeration.value) {
       // The end of an enum's range is part of it.
       const reserved = enumeration.reservedRange.some(({ start, end }) => value.number >= start && value.number <= end);
       if (reserved) this.#complain(value, `number ${value.number} of ${value.name} is reserved`);
       if (enumeration.reservedName.includes(value.name))
         this.#complain(value, `enum value name "${value.name}" is reserved`);
+    }
+  }
+
+  /** Unlike a message's, both ends of an enum's ranges are part of them. */
+  #checkEnumRanges({ reservedRange }: EnumDescriptorProto): void {
+    for (const [index, range] of reservedRange.entries()) {
+      const { start, end } = range;
+      if (start > end) this.#complain(range, `range ends at ${end}, before its start ${start}`);
+      else if (reservedRange.slice(0, index).some((other) => start <= other.end && other.start <= end)) {
+        this.#complain(range, `range ${start} to ${end} overlaps another one`);
+      }
     }
   }
 

@@ -40,6 +40,9 @@ const TARGETS: Readonly<Record<OptionsKind, TargetType>> = {
   ExtensionRangeOptions: TargetType.TARGET_TYPE_EXTENSION_RANGE,
 };
 
+// What a gateway's users forget to import more than anything else.
+const ANNOTATIONS = "google/api/annotations.proto";
+
 /** The options of one declaration. */
 class OptionInterpreter {
   readonly #unit: FileUnit;
@@ -152,17 +155,20 @@ class OptionInterpreter {
     found: ReturnType<SymbolTable["resolve"]>,
   ): string {
     if (found.symbol !== undefined) return `"(${text})" is no extension of ${message.name}`;
-    if ("hidden" in found) {
-      return `option "(${text})" is defined in "${found.hidden.unit.name}", which "${this.#unit.name}" does not import`;
+    const known =
+      "hidden" in found ? found.hidden.unit.name : text.endsWith("google.api.http") ? ANNOTATIONS : undefined;
+    if (known !== undefined) {
+      return `option "(${text})" is defined in "${known}", which "${this.#unit.name}" does not import`;
     }
-    if ("taken" in found)
+    if ("taken" in found) {
       return `option "(${text})" means "(${found.taken})" here, which does not exist; try "(.${text})"`;
-    const known = [...this.#table.namesVisibleFrom(this.#unit)].filter(({ kind }) => kind === "extension");
+    }
+    const visible = [...this.#table.namesVisibleFrom(this.#unit)].filter(({ kind }) => kind === "extension");
     const hint = didYouMean(
       text,
-      known.map(({ name }) => name),
+      visible.map(({ name }) => name),
     );
-    return `unknown option "(${text})"${hint === "" ? importHint(text) : hint}`;
+    return `unknown option "(${text})"${hint === "" ? "; is the file that defines it imported?" : hint}`;
   }
 
   /** Refuses to set twice what is not repeated; `(opt).a` and `(opt).b` may both be set. */
@@ -213,9 +219,4 @@ class OptionInterpreter {
 
 function setKey(path: readonly FieldSymbol[]): string {
   return path.map(({ desc }) => desc.number).join(".");
-}
-
-function importHint(option: string): string {
-  if (option.endsWith("google.api.http")) return '; import "google/api/annotations.proto"';
-  return "; is the file that defines it imported?";
 }

@@ -2,8 +2,6 @@ import { isEditions, type ParseContext } from "./parse-context.ts";
 import type { Cursor } from "./cursor.ts";
 import { SyntaxFailure } from "./source.ts";
 
-const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
-
 /** `reserved 1, 5 to 9, 100 to max;` or `reserved "a", "b";` or, in editions, `reserved a, b;` */
 export function parseReserved(
   context: ParseContext,
@@ -38,10 +36,7 @@ function parseReservedName(context: ParseContext): string {
   if (cursor.atKind("identifier")) {
     throw new SyntaxFailure(offset, `names are reserved in quotes before editions, found "${cursor.current.text}"`);
   }
-  const name = cursor.expectText("the name to reserve");
-  if (!IDENTIFIER.test(name))
-    context.problems.add(context.source, offset, `"${name}" is no name that a field could have`);
-  return name;
+  return cursor.expectText("the name to reserve");
 }
 
 /** `1, 5 to 9, 100 to max` */

@@ -233,6 +233,11 @@ describeProblems("numbers, ranges and reserved names", [
     'main.proto:2:125: extension "d" cannot be required',
   ],
   [
+    PROTO3 + "enum E { A = 0; reserved 5 to 2, 7 to 9, -1, 8; }",
+    "main.proto:2:26: range ends at 2, before its start 5",
+    "main.proto:2:46: range 8 to 8 overlaps another one",
+  ],
+  [
     PROTO3 + "message M { int32 foo_bar = 1; int32 fooBar = 2; }",
     'main.proto:2:38: "fooBar" and "foo_bar" have the same default JSON name "fooBar"',
   ],
@@ -419,7 +424,7 @@ describeProblems("options", [
   ],
   [
     PROTO3 + 'message M {} service S { rpc A(M) returns (M) { option (google.api.http) = { get: "/v1" }; } }',
-    'main.proto:2:56: unknown option "(google.api.http)"; import "google/api/annotations.proto"',
+    'main.proto:2:56: option "(google.api.http)" is defined in "google/api/annotations.proto", which "main.proto" does not import',
   ],
 ]);
 
