@@ -87,9 +87,10 @@ try {
   const refused = await runProgram(program, process.argv.slice(2));
   process.exit(refused ?? process.exitCode);
 } catch (error) {
-  // What a user can mend is told in plain lines; a stack is for what only we can.
+  // What a user can mend is told in plain lines: our own errors, and plain ones, which are thrown on purpose. A stack is
+  // for what only we can mend: TypeError and the like.
   for (const problem of problemsOf(error) ?? []) console.error(formatProblem(problem));
-  const expected = error instanceof GatewayError && error.code !== "INTERNAL";
-  console.error(expected ? error.message : error);
+  const isMeant = error instanceof GatewayError || (error instanceof Error && error.constructor === Error);
+  console.error(isMeant ? error.message : error);
   process.exit(1);
 }

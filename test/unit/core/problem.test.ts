@@ -51,7 +51,7 @@ describe("problemsOf()", () => {
       "text",
       new Error("x"),
       other,
-      gatewayError("CONFIG_INVALID", { file: "a", count: 1 }),
+      gatewayError("CONFIG_INVALID", { file: "a", problems: 1 }),
     ])
       assert.equal(problemsOf(value), undefined);
   });
