@@ -1,4 +1,3 @@
-import { gatewayError } from "../core/errors.ts";
 import { readDescriptorSet } from "./descriptor-set.ts";
 import { parseProtoFiles } from "./proto-files.ts";
 import { createSchema } from "./registry.ts";
@@ -24,6 +23,6 @@ export async function loadSchema(source: SchemaSource): Promise<Schema> {
     }
     default:
       source satisfies never;
-      throw gatewayError("INTERNAL", {});
+      throw new Error("unknown kind of schema source");
   }
 }

@@ -59,7 +59,7 @@ class Checker {
     const prefix = proto.package === "" ? "" : `${proto.package}.`;
     for (const message of proto.messageType) this.#checkMessage(message, prefix);
     for (const enumeration of proto.enumType) this.#checkEnum(enumeration, prefix);
-    for (const extension of proto.extension) this.#checkExtension(extension, prefix);
+    for (const extension of proto.extension) this.#checkExtension(extension);
   }
 
   #complain(at: object, message: string): void {
@@ -70,7 +70,7 @@ class Checker {
     const name = prefix + message.name;
     const symbol = this.#table.message(name);
     if (symbol?.desc !== message) return; // a duplicate, reported already
-    for (const field of message.field) this.#checkField(field, `${name}.`);
+    for (const field of message.field) this.#checkField(field);
     if (message.options?.mapEntry === true) this.#checkMapEntry(message);
     this.#checkNumbers(message);
     this.#checkRanges(message);
@@ -80,10 +80,10 @@ class Checker {
     }
     for (const nested of message.nestedType) this.#checkMessage(nested, `${name}.`);
     for (const enumeration of message.enumType) this.#checkEnum(enumeration, `${name}.`);
-    for (const extension of message.extension) this.#checkExtension(extension, `${name}.`);
+    for (const extension of message.extension) this.#checkExtension(extension);
   }
 
-  #checkField(field: FieldDescriptorProto, prefix: string): void {
+  #checkField(field: FieldDescriptorProto): void {
     const { name, number, label, type, options } = field;
     if (number < 1 || (field.extendee === "" && number > MAX_FIELD_NUMBER)) {
       this.#complain(field, `number ${number} of "${name}" is out of range; expected 1 to ${MAX_FIELD_NUMBER}`);
@@ -101,24 +101,24 @@ class Checker {
         this.#complain(field, `"${name}" cannot be packed; only repeated numbers, bools and enums can`);
       }
     }
-    if (this.#isProto3) this.#checkProto3Field(field, prefix);
+    if (this.#isProto3) this.#checkProto3Field(field);
   }
 
-  #checkProto3Field(field: FieldDescriptorProto, prefix: string): void {
+  #checkProto3Field(field: FieldDescriptorProto): void {
     const { name } = field;
     if (field.label === Label.REQUIRED) this.#complain(field, `proto3 has no required fields, found "${name}"`);
     if (Object.hasOwn(field, "defaultValue"))
       this.#complain(field, `proto3 has no default values, found one of "${name}"`);
     if (field.type === Type.GROUP) this.#complain(field, `proto3 has no groups, found "${name}"`);
     const type = this.#table.get(field.typeName.slice(1));
-    if (field.type !== Type.ENUM || type?.kind !== "enum" || prefix === "") return;
+    if (type?.kind !== "enum") return;
     if (featureOf(type, "enumType") === EnumType.CLOSED) {
       this.#complain(field, `"${name}" is in proto3 and cannot be of the closed enum "${type.name}"`);
     }
   }
 
-  #checkExtension(extension: FieldDescriptorProto, prefix: string): void {
-    this.#checkField(extension, prefix);
+  #checkExtension(extension: FieldDescriptorProto): void {
+    this.#checkField(extension);
     const { name, number, extendee } = extension;
     const target = this.#table.message(extendee.slice(1));
     if (target === undefined) return; // reported by the linker
