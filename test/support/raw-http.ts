@@ -25,7 +25,7 @@ export class RawClient {
 
   constructor(port: number, options: { allowHalfOpen?: boolean } = {}) {
     this.socket = connect({ port, host: "127.0.0.1", ...options });
-    this.socket.on("data", (chunk) => {
+    this.socket.on("data", (chunk: Buffer) => {
       this.received = Buffer.concat([this.received, chunk]);
       this.wake();
     });
