@@ -6,7 +6,7 @@ import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import type { Lazy } from "./json-read-any.ts";
 import { malformed, refuse, tooDeep } from "./json-read-error.ts";
 import { input, MAX_DEPTH } from "./json-read-input.ts";
-import { addKey } from "./json-read-keys.ts";
+import { addKey, keepKey } from "./json-read-keys.ts";
 import { NameTable, readEnum, readNullValue, type EnumTable } from "./json-read-names.ts";
 import { readBoolKey, scalars, type Read } from "./json-read-scalar.ts";
 import { colon, readNull, skipSpace, wrong } from "./json-read-syntax.ts";
@@ -20,7 +20,7 @@ export interface CompileContext {
   readonly enumTableOf: (desc: DescEnum) => EnumTable;
   /**
    * What to do with a member that is no field: `name` and `input.at` are the offsets of its name and value, `object`
-   * of its object; `seen` holds the extensions of this object so far.
+   * of its object; `seen` holds the names of this object that came here before.
    */
   readonly unknown: (desc: DescMessage, object: number, name: number, o: number, seen: Set<string>) => number;
 }
@@ -87,6 +87,7 @@ const HELPERS = {
   readEnum,
   readNullValue,
   addKey,
+  keepKey,
   wrong,
   malformed,
   tooDeep,
@@ -199,10 +200,10 @@ function mapCode(unit: Unit, field: Field & { fieldKind: "map" }, context: Compi
         ${RESERVE}
         p=o;${put(tagBytes(field.number, 2))}
         const z=o;O[o+1]=${8 | scalars[field.mapKey].wireType};S.at=i;
-        o=${unit.use(readKey)}(o+2);m=addKey(m,w,p,z-p,o,i);i=colon(S.at);
+        o=${unit.use(readKey)}(o+2);const y=o;m=addKey(m,w,p,z-p,o,i);i=colon(S.at);
         ${nullCheck(unit, field)}${RESERVE}
         O[o++]=${16 | elementOf(field).wireType};S.at=i;${elementCode(unit, field, context)}i=S.at;
-        if(o!==p)o=close(z,o);
+        if(o!==p)o=close(z,o);else m=keepKey(m,w,p,z-p,y);
         ${unit.next(125)}
       }
     }

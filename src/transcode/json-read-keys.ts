@@ -27,6 +27,12 @@ export function addKey(keys: Keys, first: number, entry: number, tagLength: numb
   return keys.add(text);
 }
 
+/** As addKey gave, for an entry whose value is then taken back: its key, up to `o`, is remembered all the same. */
+export function keepKey(keys: Keys, first: number, entry: number, tagLength: number, o: number): Set<string> {
+  const all = typeof keys === "number" ? keysOf(first, entry, tagLength) : keys;
+  return all.add(textOf(entry + tagLength + 1, o));
+}
+
 function keysOf(first: number, entry: number, tagLength: number): Set<string> {
   const keys = new Set<string>();
   while (first < entry) {

@@ -83,11 +83,13 @@ export function createJsonReaders(registry: Registry, options: JsonOptions): Jso
         skip();
         return o;
       }
+      // With a sign in front, for V8 hashes digits alone as an array index, and a client could make those collide.
+      const key = `.${text}`;
+      if (seen.has(key)) refuse("FIELD_INVALID", name, "given twice");
+      seen.add(key);
       const extension =
         text.startsWith("[") && text.endsWith("]") ? registry.getExtension(text.slice(1, -1)) : undefined;
       if (extension?.extendee.typeName === desc.typeName) {
-        if (seen.has(text)) refuse("FIELD_INVALID", name, "given twice");
-        seen.add(text);
         return fieldReaderOf(extension).read(o);
       }
       if (!ignoreUnknown) {
