@@ -38,7 +38,6 @@ const homes: Record<string, readonly string[]> = {
   pino: ["telemetry/"],
   "pino-pretty": ["telemetry/"],
   "prom-client": ["telemetry/"],
-  protobufjs: ["schema/"],
   yaml: ["config/"],
   zod: ["config/", "*/options.ts"],
   "node:http2": ["upstream/connection/"],
