@@ -145,7 +145,8 @@ export function writeFloat(value: number, out: DataView, o: number): number {
     }
   }
   if (!Number.isFinite(value)) return writeDouble(value, out, o);
-  let digits = 6;
+  // Below the smallest normal float there are fewer than 6 digits to tell apart.
+  let digits = size < 2 ** -126 ? 1 : 6;
   while (Math.fround(Number(value.toPrecision(digits))) !== value) digits++;
   return writeAscii(String(Number(value.toPrecision(digits))), out, o);
 }

@@ -88,6 +88,7 @@ export function varintTag(bytes: Uint8Array, position: number): number {
 
 /** Gives the position after a field that nobody knows, whose tag was just read. */
 export function skipField(bytes: Uint8Array, position: number, end: number, tag: number): number {
+  if (position > end) throw truncated();
   if (tag >>> 3 === 0) throw new WireError("a field has the number 0");
   switch (tag & 7) {
     case Wire.Varint:

@@ -75,7 +75,7 @@ function sameMessage(type: string, want: Uint8Array, got: Uint8Array, registry: 
 }
 
 /** Equal JSON values: order of keys apart; under keys that name floats, numbers as 32-bit floats. */
-function sameJson(want: unknown, got: unknown, key: string): boolean {
+export function sameJson(want: unknown, got: unknown, key: string): boolean {
   if (Array.isArray(want) && Array.isArray(got)) {
     return want.length === got.length && want.every((item, index) => sameJson(item, got[index], key));
   }
