@@ -1,0 +1,92 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import type { Readiness, UpstreamReadiness } from "../../src/admin/server.ts";
+import { until } from "./until.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const STOP_MS = 10_000;
+
+/** A gateway as a user runs it, seen from outside: `node bin/sluice.js serve`. */
+export interface GatewayProcess {
+  /** `http://127.0.0.1:8080` */
+  readonly url: string;
+  readonly pid: number;
+  /** What it logged, access lines aside. */
+  readonly log: readonly string[];
+  /** What /readyz says of the only upstream. */
+  upstream(): Promise<UpstreamReadiness>;
+  /** Waits until as many instances of the only upstream take calls. */
+  ready(instances: number, timeoutMs?: number): Promise<void>;
+  /** How often something happened to upstreams, such as `list_updated`: `sluice_upstream_events_total` of /metrics. */
+  count(event: string): Promise<number>;
+  /** A gauge of the only upstream, such as `sluice_upstream_waiting_calls`. */
+  gauge(name: string): Promise<number>;
+  /** SIGTERM; resolves with its exit code, or the signal that ended it. */
+  stop(): Promise<unknown>;
+}
+
+/** Starts a gateway on free ports from the text of a routes.yaml; `$REPO` in it is this repository. */
+export async function startGatewayProcess(yaml: string): Promise<GatewayProcess> {
+  const folder = await mkdtemp(path.join(tmpdir(), "sluice-gateway-"));
+  const config = path.join(folder, "routes.yaml");
+  await writeFile(config, yaml.replaceAll("$REPO", ROOT));
+  const args = ["bin/sluice.js", "serve", "--config", config, "--port", "0", "--admin-port", "0"];
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  const killAtExit = (): void => void child.kill("SIGKILL");
+  process.on("exit", killAtExit);
+  const exited = once(child, "exit").then(([code, signal]: unknown[]) => code ?? signal);
+  void exited.then(() => process.off("exit", killAtExit));
+
+  const log: string[] = [];
+  const listening = new Promise<{ address: string; admin: string }>((resolve) => {
+    createInterface({ input: child.stdout }).on("line", (line) => {
+      if (line.includes('"msg":"request"')) return;
+      log.push(line);
+      if (line.includes('"msg":"listening"')) resolve(JSON.parse(line) as { address: string; admin: string });
+    });
+  });
+  const failed = exited.then((how) => Promise.reject(new Error(`the gateway ended with ${how}:\n${log.join("\n")}`)));
+  const { address, admin } = await Promise.race([listening, failed]);
+  failed.catch(() => {}); // from here on its end is the test's business
+
+  const upstream = async (): Promise<UpstreamReadiness> => {
+    const readiness = (await (await fetch(`${admin}/readyz`)).json()) as Readiness;
+    const [only] = readiness.upstreams;
+    if (only === undefined) throw new Error("the gateway has no upstream");
+    return only;
+  };
+  const metric = async (start: string): Promise<number> => {
+    const lines = (await (await fetch(`${admin}/metrics`)).text()).split("\n");
+    return Number(
+      lines
+        .find((line) => line.startsWith(start))
+        ?.split(" ")
+        .at(-1) ?? 0,
+    );
+  };
+  return {
+    url: address,
+    pid: child.pid ?? 0,
+    log,
+    upstream,
+    ready: async (instances, timeoutMs) => {
+      const isReady = async () => (await upstream()).readyEndpoints === instances;
+      await until(`${instances} instances ready`, isReady, timeoutMs);
+    },
+    count: (event) => metric(`sluice_upstream_events_total{upstream="bookshop",event="${event}"}`),
+    gauge: (name) => metric(`${name}{`),
+    async stop() {
+      const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+      child.kill("SIGTERM");
+      const how = await exited;
+      clearTimeout(timer);
+      await rm(folder, { recursive: true, force: true });
+      return how;
+    },
+  };
+}
