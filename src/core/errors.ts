@@ -41,6 +41,7 @@ export const errorTable = {
     http: 431,
     message: "request line and headers are larger than {limit} bytes",
   },
+  TOO_MANY_HEADERS: { grpc: Code.ResourceExhausted, http: 431, message: "the request has more than {limit} headers" },
   HEADER_INVALID: { grpc: Code.InvalidArgument, http: 400, message: "header {header}: {reason}" },
   HTTP_MALFORMED: { grpc: Code.InvalidArgument, http: 400, message: "malformed HTTP request: {reason}" },
   REQUEST_TIMEOUT: {

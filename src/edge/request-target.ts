@@ -4,11 +4,15 @@ import { gatewayError, type GatewayError } from "../core/errors.ts";
 // RFC 3986, 3.2.2 and 3.2.3: a name or an address, and perhaps a port. Empty where the target has no authority.
 const HOST = /^[\w.~!$&'()*+,;=%:[\]-]*$/;
 
+// As Envoy and Apache have it. Node's HTTP/2 server, which may be an upstream, takes 128, ours and its own included.
+const MAX_HEADERS = 100;
+
 /**
  * The target of a request in origin form, or why it is refused: one Host header (RFC 9112, 3.2), and in absolute form
  * the host that Host names, so that nothing behind us can take the request for another site's.
  */
 export function originTarget(request: IncomingMessage): string | GatewayError {
+  if (request.rawHeaders.length > 2 * MAX_HEADERS) return gatewayError("TOO_MANY_HEADERS", { limit: MAX_HEADERS });
   const { host } = request.headers;
   if (host === undefined) {
     if (request.httpVersion !== "1.0") return malformed("no Host header");

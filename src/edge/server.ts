@@ -40,17 +40,18 @@ export async function startEdge(options: ServerOptions, clock: Clock, handlers: 
     headerMs: timeouts.headerMs,
     requestMs: timeouts.requestMs,
   };
+  const onClientError = (error: NodeJS.ErrnoException, socket: Socket): void => {
+    const client = socket.remoteAddress ?? "";
+    const failure = answerClientError(error, socket, limits, clock);
+    if (failure !== null) handlers.onClientError(failure, client);
+  };
   const app = fastify({
     // Every path is ours to match: Fastify's router sees one path only, so it neither decodes nor refuses any.
     rewriteUrl: () => "/",
     return503OnClosing: false,
     requestTimeout: timeouts.requestMs,
     keepAliveTimeout: timeouts.idleMs,
-    clientErrorHandler(error, socket) {
-      const client = socket.remoteAddress ?? "";
-      const failure = answerClientError(error, socket, limits, clock);
-      if (failure !== null) handlers.onClientError(failure, client);
-    },
+    clientErrorHandler: onClientError,
     http: {
       maxHeaderSize: options.limits.headerBytes,
       headersTimeout: timeouts.headerMs,
@@ -72,8 +73,8 @@ export async function startEdge(options: ServerOptions, clock: Clock, handlers: 
     app.server.emit("request", request, response),
   );
   app.server.on("connect", (_: IncomingMessage, socket: Socket) => {
-    const refusal = Object.assign(new Error(), { reason: "CONNECT is not served; this is no forward proxy" });
-    answerClientError(refusal, socket, limits, clock);
+    const reason = "CONNECT is not served; this is no forward proxy";
+    onClientError(Object.assign(new Error(reason), { reason }), socket);
   });
   const sockets = trackSockets(app.server);
   // No method has a body in Fastify's eyes: the exchange reads it, where its route takes one.
