@@ -11,7 +11,7 @@ import type { Metrics, UpstreamGauges } from "./telemetry/metrics.ts";
 import { observeDiscovery, observeUpstream } from "./telemetry/subscribe.ts";
 import { grpcJsConnection } from "./upstream/connection/grpc-js.ts";
 import type { Resolver } from "./upstream/resolver.ts";
-import { createUpstream, type Upstream } from "./upstream/upstream.ts";
+import { createUpstream, type Upstream, type UpstreamSettings } from "./upstream/upstream.ts";
 
 interface PoolOptions {
   readonly clock: Clock;
@@ -52,7 +52,7 @@ export class UpstreamPool {
         entry = this.open(config);
         this.entries.set(key, entry);
       } else {
-        entry.upstream.update({ policy: config.loadBalancing.policy, queue: config.policy.waitForReady.queue });
+        entry.upstream.update(settingsOf(config));
       }
       targets.set(config.name, entry.upstream);
     }
@@ -121,8 +121,7 @@ export class UpstreamPool {
       connect: grpcJsConnection,
       connectTimeoutMs: config.connectTimeoutMs,
       maxMessageBytes: config.maxMessageBytes,
-      policy: config.loadBalancing.policy,
-      queue: config.policy.waitForReady.queue,
+      ...settingsOf(config),
       clock,
       random,
       onEvent: observeUpstream(log, metrics),
@@ -169,6 +168,10 @@ export class UpstreamPool {
       this.clusters.delete(key);
     }
   }
+}
+
+function settingsOf({ loadBalancing, policy, removalGuardMs }: UpstreamConfig): UpstreamSettings {
+  return { policy: loadBalancing.policy, queue: policy.waitForReady.queue, removalGuardMs };
 }
 
 function keyOf(config: UpstreamConfig): string {

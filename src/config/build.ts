@@ -57,6 +57,7 @@ class Builder {
       schema: toSchemaSource(parsed.schema, path.dirname(this.file)),
       loadBalancing: parsed.load_balancing,
       connectTimeoutMs: parsed.connect_timeout,
+      removalGuardMs: parsed.removal_guard,
       maxMessageBytes: parsed.limits.message,
       etcd: toEtcdOptions(parsed.target, this.parsed.defaults.discovery, parsed.discovery),
       policy: mergePolicy(defaults, toPolicyOverrides(parsed)),

@@ -30,6 +30,7 @@ export interface UpstreamConfig {
   readonly schema: SchemaSource;
   readonly loadBalancing: LoadBalancing;
   readonly connectTimeoutMs: number;
+  readonly removalGuardMs: number;
   readonly maxMessageBytes: number;
   /** The etcd that an `etcd:` target is looked up in; null for other targets. */
   readonly etcd: EtcdOptions | null;

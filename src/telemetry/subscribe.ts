@@ -15,6 +15,7 @@ export function observeUpstream(log: Log, metrics: Metrics): (event: UpstreamEve
         return log.logger.info(facts, "connection lost");
       case "endpoint_ejected":
       case "discovery_trouble":
+      case "removal_held":
         metrics.upstreamEvent(event.upstream, type);
         return log.logger.warn(facts, MESSAGES[type]);
       case "endpoint_added":
@@ -39,6 +40,7 @@ const MESSAGES = {
   endpoint_readmitted: "endpoint readmitted",
   discovery_trouble: "discovery in trouble, the last list stays in force",
   discovery_recovered: "discovery recovered",
+  removal_held: "endpoint list in doubt, missing endpoints are kept while they are connected",
 } as const;
 
 /** Writes what discovery met on its way to an upstream's list; that the list changed the upstream tells itself. */

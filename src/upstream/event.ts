@@ -5,6 +5,8 @@ export type UpstreamEvent = { readonly upstream: string } & (
   | { readonly type: "endpoint_added" | "endpoint_removed"; readonly endpoint: string }
   /** After the added and removed of one list. */
   | { readonly type: "list_updated"; readonly endpoints: number; readonly added: number; readonly removed: number }
+  /** After `list_updated`: so many instances that the list misses are kept for now, since it shrank too much at once. */
+  | { readonly type: "removal_held"; readonly endpoints: number }
   | {
       readonly type: "connection_state";
       readonly endpoint: string;

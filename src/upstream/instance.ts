@@ -48,6 +48,11 @@ export class Instance {
     return this.members.some((member) => member.isReady);
   }
 
+  /** Connected, or about to be: no try has failed. */
+  get mayServe(): boolean {
+    return this.members.some(({ connection: { state } }) => state === "ready" || state === "connecting");
+  }
+
   /** Takes over what the list says now; the connections that are too many are given back, closed. */
   update(endpoint: Endpoint): Member[] {
     this.weight = endpoint.weight;

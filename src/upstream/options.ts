@@ -22,6 +22,15 @@ export const connectionShape = {
   connect_timeout: filled(
     duration({ docs: "Until TCP and HTTP/2 settings of one connection are done.", default: "3s" }),
   ),
+  removal_guard: filled(
+    duration({
+      docs:
+        "How long instances are kept that discovery no longer tells, while they stay connected, where its list is " +
+        "empty or halved at once, as after a loss of etcd's data; 0s believes every list.",
+      default: "5m",
+      min: 0,
+    }),
+  ),
   limits: section(
     { docs: "How much an instance may send." },
     { message: filled(size({ docs: "Largest message taken from an instance.", default: "4MiB", min: 0 })) },

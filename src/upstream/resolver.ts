@@ -4,7 +4,7 @@ export interface Endpoint {
   readonly address: string;
   /** How many connections to keep, at least 1; traffic is shared in proportion. */
   readonly connections: number;
-  /** Relative share, above 0; 1 where nothing is said. */
+  /** Relative share; 1 where nothing is said. 0 is like not being in the list, but on purpose. */
   readonly weight: number;
   /** "" where nothing is said. */
   readonly zone: string;

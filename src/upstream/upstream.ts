@@ -8,12 +8,22 @@ import { createRoundRobin } from "./balancer/round-robin.ts";
 import type { ConnectionFactory, ConnectionState } from "./connection/connection.ts";
 import type { UpstreamEvent } from "./event.ts";
 import { Instance, type InstanceListener, type InstanceOptions, type Member } from "./instance.ts";
+import { RemovalGuard } from "./removal-guard.ts";
 import type { Endpoint, Resolver, ResolverListener } from "./resolver.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
 export type BalancerPolicy = "round_robin" | "least_request";
 
-export interface UpstreamOptions {
+/** What may change without touching a connection. */
+export interface UpstreamSettings {
+  readonly policy: BalancerPolicy;
+  /** Calls that may wait for a ready instance at one time. */
+  readonly queue: number;
+  /** How long instances that discovery lost at once are kept while they stay connected, ms; 0 not at all. */
+  readonly removalGuardMs: number;
+}
+
+export interface UpstreamOptions extends UpstreamSettings {
   readonly name: string;
   /** Owned by the upstream: started by it at once, closed with it. */
   readonly resolver: Resolver;
@@ -21,9 +31,6 @@ export interface UpstreamOptions {
   /** As in ConnectionOptions, for each connection. */
   readonly connectTimeoutMs: number;
   readonly maxMessageBytes: number;
-  readonly policy: BalancerPolicy;
-  /** Calls that may wait for a ready instance at one time. */
-  readonly queue: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly onEvent: (event: UpstreamEvent) => void;
@@ -43,8 +50,7 @@ export interface UpstreamStatus {
 /** The instances of one service: kept connected, and chosen from for each attempt. */
 export interface Upstream extends CallTarget {
   status(): UpstreamStatus;
-  /** Changes what may change without touching a connection. */
-  update(options: { readonly policy: BalancerPolicy; readonly queue: number }): void;
+  update(settings: UpstreamSettings): void;
   /** Ends discovery and takes no more calls; those in flight end by themselves. */
   close(): void;
   /** Ends everything now. */
@@ -67,6 +73,9 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   private readonly ready: Member[] = [];
   /** Connections of removed instances with attempts in flight. */
   private readonly draining = new Set<Member>();
+  /** Instances that the list misses and that are kept, since the list is in doubt. */
+  private readonly held = new Set<Instance>();
+  private readonly guard: RemovalGuard;
   private readonly waiting = new WaitQueue();
   private balancer: Balancer;
   private policy: BalancerPolicy;
@@ -84,6 +93,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.policy = options.policy;
     this.balancer = this.createBalancer();
     this.queue = options.queue;
+    this.guard = new RemovalGuard(options.removalGuardMs, clock, () => this.letGo([...this.held]));
     options.resolver.start(this);
   }
 
@@ -111,8 +121,9 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     };
   }
 
-  update({ policy, queue }: { readonly policy: BalancerPolicy; readonly queue: number }): void {
+  update({ policy, queue, removalGuardMs }: UpstreamSettings): void {
     this.queue = queue;
+    this.guard.limitMs = removalGuardMs;
     if (policy === this.policy) return;
     this.policy = policy;
     this.balancer = this.createBalancer();
@@ -122,6 +133,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     if (this.isClosed) return;
     this.isClosed = true;
     this.options.resolver.close();
+    this.guard.end();
     for (const instance of this.instances.values()) this.drain(instance.close());
     this.instances.clear();
     // They find that no instance will come.
@@ -140,17 +152,23 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.hasList = true;
     const upstream = this.name;
     const { onEvent } = this.options;
-    const listed = new Set(endpoints.map((endpoint) => endpoint.address));
+    const isInDoubt = this.guard.doubts(this.instances.size, endpoints.length);
+    const weights = new Map(endpoints.map(({ address, weight }) => [address, weight]));
+    this.held.clear();
     let removed = 0;
-    for (const [address, instance] of this.instances) {
-      if (listed.has(address)) continue;
-      removed++;
-      this.instances.delete(address);
-      this.drain(instance.close());
-      onEvent({ upstream, type: "endpoint_removed", endpoint: address });
+    for (const instance of this.instances.values()) {
+      const weight = weights.get(instance.address);
+      if (weight !== undefined && weight > 0) continue;
+      if (weight === undefined && isInDoubt && instance.mayServe) {
+        this.held.add(instance);
+      } else {
+        removed++;
+        this.remove(instance);
+      }
     }
     let added = 0;
     for (const endpoint of endpoints) {
+      if (endpoint.weight === 0) continue;
       let instance = this.instances.get(endpoint.address);
       if (instance === undefined) {
         added++;
@@ -161,6 +179,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
       this.drain(instance.update(endpoint));
     }
     onEvent({ upstream, type: "list_updated", endpoints: this.instances.size, added, removed });
+    if (this.held.size > 0) onEvent({ upstream, type: "removal_held", endpoints: this.held.size });
   }
 
   onTrouble(reason: string): void {
@@ -182,6 +201,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     const { endpoint, index } = member;
     this.options.onEvent({ upstream: this.name, type: "connection_state", endpoint, index, state, reason });
     if (state === "ready") this.waiting.wake();
+    if (this.held.has(member.instance) && !member.instance.mayServe) this.letGo([member.instance]);
   }
 
   mayEject(instance: Instance): boolean {
@@ -202,6 +222,21 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
 
   onDrained(member: Member): void {
     this.draining.delete(member);
+  }
+
+  /** Discovery was right. */
+  private letGo(instances: readonly Instance[]): void {
+    for (const instance of instances) this.remove(instance);
+    const { size: endpoints } = this.instances;
+    const removed = instances.length;
+    this.options.onEvent({ upstream: this.name, type: "list_updated", endpoints, added: 0, removed });
+  }
+
+  private remove(instance: Instance): void {
+    this.instances.delete(instance.address);
+    this.held.delete(instance);
+    this.drain(instance.close());
+    this.options.onEvent({ upstream: this.name, type: "endpoint_removed", endpoint: instance.address });
   }
 
   private drain(members: readonly Member[]): void {

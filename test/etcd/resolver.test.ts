@@ -88,7 +88,7 @@ describe("createEtcdResolver()", () => {
     await api.put("drain/old", '{"Addr":"10.0.0.1:1","Metadata":{"weight":5}}');
     await api.put("drain/new", '{"Addr":"10.0.0.1:1","Metadata":{"weight":0}}');
     const told = follow(t, etcd, { service: "drain" });
-    await told.untilAddresses("");
+    await told.until(({ lists }) => lists.at(-1)?.[0]?.weight === 0);
     await api.delete("drain/new");
     await told.until(({ lists }) => lists.at(-1)?.[0]?.weight === 5);
   });

@@ -48,6 +48,7 @@ export function openUpstream(options: Partial<UpstreamOptions> = {}): Lab {
     maxMessageBytes: 4 << 20,
     policy: "round_robin",
     queue: 1_000,
+    removalGuardMs: 0,
     clock: systemClock,
     random: systemRandom,
     onEvent: (event) => {

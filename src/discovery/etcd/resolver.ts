@@ -96,10 +96,10 @@ class EtcdResolver implements Resolver {
       }
     }
     this.#decoded = decoded;
-    const taking = [...newest.values()].map(({ endpoint }) => endpoint).filter(({ weight }) => weight > 0);
-    taking.sort((a, b) => (a.address < b.address ? -1 : 1));
-    this.#bound(taking);
-    return taking;
+    const endpoints = [...newest.values()].map(({ endpoint }) => endpoint);
+    endpoints.sort((a, b) => (a.address < b.address ? -1 : 1));
+    this.#bound(endpoints);
+    return endpoints;
   }
 
   #decode(entry: EtcdEntry): Decoded {

@@ -51,6 +51,7 @@ describe("parseConfig()", () => {
         schema: { kind: "descriptor_set", file: path.join("dir", "d.binpb") },
         loadBalancing: { policy: "least_request" },
         connectTimeoutMs: 3000,
+        removalGuardMs: 300_000,
         maxMessageBytes: 4_194_304,
         etcd: null,
         policy: {

@@ -84,6 +84,7 @@ function make(options: Partial<UpstreamOptions> = {}) {
     maxMessageBytes: 1_000,
     policy: "round_robin",
     queue: 2,
+    removalGuardMs: 0,
     clock,
     random: seededRandom(1),
     onEvent: (event) => events.push(event),
@@ -243,6 +244,108 @@ describe("createUpstream()", () => {
     assert.ok(!events.some((event) => event.type === "endpoint_ejected"));
   });
 
+  it("takes out at once an endpoint of weight 0", () => {
+    const { upstream, discovery, to } = make({ removalGuardMs: 1_000 });
+    discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
+    for (const address of ["a:1", "b:1"]) to(address)[0]?.become("ready");
+    discovery.onEndpoints([endpoint("a:1", 1, 0), endpoint("b:1", 1, 0)]);
+    assert.deepEqual(endpointsOf([...to("a:1"), ...to("b:1")]), ["a:1 closed", "b:1 closed"]);
+    assert.equal(upstream.status().endpoints, 0);
+  });
+
+  describe("with a removal guard", () => {
+    function makeReady(...addresses: string[]) {
+      const lab = make({ removalGuardMs: 60_000 });
+      lab.discovery.onEndpoints(addresses.map((address) => endpoint(address)));
+      for (const connection of lab.connections) connection.become("ready");
+      return lab;
+    }
+    const four = ["a:1", "b:1", "c:1", "d:1"];
+    const open = (connections: readonly FakeConnection[]) =>
+      connections.filter(({ state }) => state !== "closed").map(({ address }) => address);
+
+    it("keeps what an empty list misses, and touches no connection when all are told again", () => {
+      const { discovery, connections, events, clock, upstream } = makeReady(...four);
+      discovery.onEndpoints([]);
+      assert.deepEqual(events.slice(-2), [
+        { upstream: "u", type: "list_updated", endpoints: 4, added: 0, removed: 0 },
+        { upstream: "u", type: "removal_held", endpoints: 4 },
+      ]);
+      clock.advance(59_999);
+      for (let count = 1; count <= 4; count++) {
+        discovery.onEndpoints(four.slice(0, count).map((address) => endpoint(address)));
+        assert.deepEqual(endpointsOf(connections), ["a:1 ready", "b:1 ready", "c:1 ready", "d:1 ready"]);
+      }
+      clock.advance(60_000);
+      assert.equal(upstream.status().ready, 4);
+      assert.equal(clock.pending, 0);
+    });
+
+    it("lets go what no list has told for as long as it may be kept", () => {
+      const { discovery, connections, events, clock } = makeReady(...four);
+      discovery.onEndpoints([endpoint("a:1")]);
+      clock.advance(30_000);
+      discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
+      clock.advance(29_999);
+      assert.deepEqual(open(connections), four);
+      clock.advance(1);
+      assert.deepEqual(open(connections), ["a:1", "b:1"]);
+      assert.deepEqual(events.at(-1), { upstream: "u", type: "list_updated", endpoints: 2, added: 0, removed: 2 });
+    });
+
+    it("lets go what fails to connect again, and waits for what only lost its connection", () => {
+      const { discovery, connections, to } = makeReady(...four);
+      to("d:1")[0]?.become("backoff");
+      discovery.onEndpoints([]);
+      assert.deepEqual(open(connections), ["a:1", "b:1", "c:1"]);
+      to("a:1")[0]?.become("connecting");
+      to("b:1")[0]?.become("connecting");
+      assert.deepEqual(open(connections), ["a:1", "b:1", "c:1"]);
+      to("a:1")[0]?.become("ready");
+      to("b:1")[0]?.become("backoff");
+      assert.deepEqual(open(connections), ["a:1", "c:1"]);
+    });
+
+    it("lets go what is missing once others are in its place", () => {
+      const { discovery, connections } = makeReady("a:1", "b:1");
+      discovery.onEndpoints([]);
+      discovery.onEndpoints([endpoint("c:1")]);
+      assert.deepEqual(open(connections), ["a:1", "b:1", "c:1"]);
+      discovery.onEndpoints([endpoint("c:1"), endpoint("e:1")]);
+      assert.deepEqual(open(connections), ["c:1", "e:1"]);
+    });
+
+    it("believes that one of two leaves, that fewer than half leave, and that others take over", () => {
+      for (const [before, after] of [
+        [["a:1", "b:1"], ["a:1"]],
+        [
+          ["a:1", "b:1", "c:1"],
+          ["a:1", "b:1"],
+        ],
+        [four, ["e:1", "f:1", "g:1"]],
+      ] as const) {
+        const { discovery, connections, clock } = makeReady(...before);
+        discovery.onEndpoints(after.map((address) => endpoint(address)));
+        assert.deepEqual(open(connections), [...after]);
+        assert.equal(clock.pending, 0);
+      }
+    });
+
+    it("leaves no timer behind", () => {
+      const { discovery, upstream, clock } = makeReady(...four);
+      discovery.onEndpoints([]);
+      upstream.close();
+      assert.equal(clock.pending, 0);
+    });
+
+    it("can be turned off while it runs, for the next list", () => {
+      const { discovery, upstream, connections } = makeReady(...four);
+      upstream.update({ policy: "round_robin", queue: 2, removalGuardMs: 0 });
+      discovery.onEndpoints([]);
+      assert.deepEqual(open(connections), []);
+    });
+  });
+
   it("ends with close(): no picks, waiting calls are told, connections close, destroy() cuts those with calls", () => {
     const { upstream, discovery, connections, resolver, start } = make();
     discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
@@ -270,7 +373,7 @@ describe("createUpstream()", () => {
   it("changes policy and queue without touching a connection", () => {
     const { upstream, discovery, connections } = make();
     discovery.onEndpoints([endpoint("a:1")]);
-    upstream.update({ policy: "least_request", queue: 0 });
+    upstream.update({ policy: "least_request", queue: 0, removalGuardMs: 0 });
     assert.throws(() => upstream.wait(() => {}), { code: "UPSTREAM_QUEUE_FULL" });
     connections[0]?.become("ready");
     assert.equal(upstream.pick([])?.endpoint, "a:1");
