@@ -87,15 +87,16 @@ export function createJsonWriters(registry: Registry, options: JsonOptions): Jso
         sink.length = slot.write(buffer, start, end, sink.length, MAX_DEPTH);
       } catch (error) {
         sink.ascii = ascii;
-        if (error !== IRREGULAR) throw error;
-        writeIrregular(message, slot, buffer.subarray(start, end));
+        if (error !== IRREGULAR && !(error instanceof WireError)) throw error;
+        writeIrregular(message, slot, buffer.subarray(start, end), error);
       } finally {
         releaseView();
       }
     };
   }
 
-  function writeIrregular(message: DescMessage, slot: WriterSlot, bytes: Buffer): void {
+  /** The second try, also after a refusal: a timestamp out of range, for one, may be replaced by what comes later. */
+  function writeIrregular(message: DescMessage, slot: WriterSlot, bytes: Buffer, first: unknown): void {
     const { ascii } = sink;
     keys.distinct = true;
     try {
@@ -103,6 +104,7 @@ export function createJsonWriters(registry: Registry, options: JsonOptions): Jso
       sink.length = slot.write(regular, 0, regular.length, sink.length, MAX_DEPTH);
     } catch (error) {
       sink.ascii = ascii;
+      if (first !== IRREGULAR) throw first;
       // Only what is malformed is irregular still, such as a map's entry that ends within its value.
       throw error === IRREGULAR ? new WireError("a field is malformed") : error;
     } finally {

@@ -103,6 +103,10 @@ describe("createJsonWriters().message()", () => {
         "lists are joined",
       ],
     ]);
+    const late = bytes(26, number(1, 2n ** 60n));
+    expectAll([
+      [fields(late, bytes(26, number(1, 1))), '{"time":"1970-01-01T00:00:01Z"}', "refused but for the second"],
+    ]);
     expectAlone([[fields(bytes(28, number(1, 5)), bytes(28)), '{"wrapped":"5"}', "wrappers are messages and merge"]]);
   });
 
