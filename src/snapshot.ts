@@ -190,7 +190,7 @@ class RouteResolver {
       const names = rpc.desc.output.fields.map((field) => field.name);
       this.report(
         found.place("responseBody"),
-        `${rpc.desc.output.typeName} has no field "${rule.responseBody}"${didYouMean(rule.responseBody, names)}`,
+        `no field "${rule.responseBody}" in ${rpc.desc.output.typeName}${didYouMean(rule.responseBody, names)}`,
       );
     }
     if (this.problems.length > before || template === undefined) return;

@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { describe, it, type TestContext } from "node:test";
+import { runCheck, runRoutes } from "../../src/cli/check.ts";
+import { loadRoutes } from "../../src/gateway.ts";
+
+const PROTO = `syntax = "proto3";
+package library.v1;
+import "google/api/annotations.proto";
+import "google/api/httpbody.proto";
+service Library {
+  rpc GetBook(GetBookRequest) returns (Book) { option (google.api.http) = { get: "/v1/{name=books/*}" }; }
+  rpc ListBooks(GetBookRequest) returns (stream Book);
+  rpc Upload(stream Book) returns (Book) { option (google.api.http) = { post: "/v1/upload" body: "*" }; }
+  rpc Talk(stream Book) returns (stream Book) { option (google.api.http) = { post: "/v1/talk" body: "*" }; }
+  rpc Cover(GetBookRequest) returns (google.api.HttpBody) { option (google.api.http) = { get: "/v1/cover" }; }
+}
+message GetBookRequest { string name = 1; repeated string tags = 2; Book book = 3; }
+message Book { string name = 1; string title = 2; }
+`;
+const HEAD = `version: 1
+upstreams:
+  library:
+    target: pass:///127.0.0.1:1
+    schema: { proto: { files: [library.proto], include: [.] } }
+`;
+
+/** Runs `sluice check` and `sluice routes` on a file of these lines, in a folder of its own. */
+async function check(t: TestContext, body: string, head = HEAD): Promise<{ check: string[]; routes: string[] }> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), "sluice-check-"));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = path.join(folder, "routes.yaml");
+  await writeFile(file, head + body);
+  await writeFile(path.join(folder, "library.proto"), PROTO);
+  const deps = {
+    async load(name: string) {
+      const { config, resolved } = await loadRoutes(name, { env: {} });
+      return { rows: resolved.rows, upstreamCount: config.upstreams.length, problems: resolved.problems };
+    },
+  };
+  const tidy = (lines: readonly string[]): string[] => lines.map((line) => line.replaceAll(`${folder}/`, ""));
+  return {
+    check: tidy((await runCheck(file, deps)).lines),
+    routes: tidy((await runRoutes(file, deps, { json: false })).lines.flatMap((text) => text.split("\n"))),
+  };
+}
+
+describe("sluice check", () => {
+  const cases: [name: string, routes: string, expected: string[]][] = [
+    [
+      "counts what is right",
+      `routes: [{ rpc: library.v1.Library/GetBook, get: "/v1/{name=books/*}" }]`,
+      ["ok: 1 route, 1 upstream"],
+    ],
+    [
+      "suggests the nearest rpc",
+      `routes:\n  - rpc: library.v1.Library/GetBok\n    get: /v1/x`,
+      [
+        `routes.yaml:7:5: no upstream has the rpc "library.v1.Library/GetBok"; did you mean "library.v1.Library/GetBook"?`,
+      ],
+    ],
+    [
+      "places a template's error at its column",
+      `routes:\n  - rpc: library.v1.Library/GetBook\n    get: /v1/{name=books/*`,
+      [`routes.yaml:8:10: path template "/v1/{name=books/*": column 18: expected "/" or "}", found the end`],
+    ],
+    [
+      "names a variable that is no field",
+      `routes:\n  - rpc: library.v1.Library/GetBook\n    get: /v1/{nam}`,
+      [`routes.yaml:8:10: variable {nam} of library.v1.GetBookRequest: unknown field "nam"; did you mean "name"?`],
+    ],
+    [
+      "names a body and a response_body that are no fields, both at once",
+      `routes:\n  - rpc: library.v1.Library/GetBook\n    post: /v1/x\n    body: bok\n    response_body: titel`,
+      [
+        `routes.yaml:9:11: no field "bok" in library.v1.GetBookRequest; did you mean "book"?`,
+        `routes.yaml:10:20: no field "titel" in library.v1.Book; did you mean "title"?`,
+      ],
+    ],
+    [
+      "refuses a method that Node's parser does not know",
+      `routes:\n  - rpc: library.v1.Library/GetBook\n    custom: { kind: FETCH, path: /v1/x }`,
+      [
+        `routes.yaml:8:34: method "FETCH" is unknown to Node's HTTP parser, which refuses such requests; did you mean "PATCH"?`,
+      ],
+    ],
+    [
+      "names both places of a conflict",
+      `routes:\n  - { rpc: library.v1.Library/GetBook, get: "/v1/{name}" }\n  - { rpc: library.v1.Library/ListBooks, get: "/v1/{book.name}" }`,
+      [
+        `routes.yaml:8:47: GET /v1/{book.name} (routes.yaml:8:47) takes exactly the requests of GET /v1/{name} (routes.yaml:7:45)`,
+      ],
+    ],
+  ];
+  for (const [name, routes, expected] of cases) {
+    it(name, async (t) => assert.deepEqual((await check(t, routes)).check, expected));
+  }
+
+  it("reports an error in a .proto file at its place", async (t) => {
+    const head = HEAD.replace("library.proto", "missing.proto");
+    const { check: lines } = await check(t, "annotations: { read: true }", head);
+    assert.match(lines.join("\n"), /missing\.proto/);
+  });
+});
+
+describe("sluice routes", () => {
+  it("marks what answers 501, and does not stop for it", async (t) => {
+    const { routes } = await check(t, "annotations: { read: true }");
+    const served = routes.slice(1).map((line) => line.split(/ {2,}/).at(-1));
+    assert.deepEqual(served, ["unary", "501 client_stream", "501 bidi_stream", "501 http_body"]);
+  });
+
+  it("lets a route of the file replace the annotation of its rpc", async (t) => {
+    const { routes } = await check(
+      t,
+      `routes: [{ rpc: library.v1.Library/GetBook, get: "/v2/{name}" }]\nannotations: { read: true }`,
+    );
+    assert.deepEqual(
+      routes.filter((line) => line.includes("GetBook")).map((line) => line.split(/ {2,}/)[1]),
+      ["/v2/{name}"],
+    );
+  });
+
+  it("reads the annotations of the services that were asked for only", async (t) => {
+    const { routes } = await check(t, `annotations: { read: true, services: ["other.*"] }`);
+    assert.deepEqual(routes, ["no routes"]);
+  });
+});
