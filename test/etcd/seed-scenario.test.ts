@@ -186,25 +186,28 @@ describe("the gateway in front of instances that come and go, found in etcd", { 
     await start("five");
     await traffic.answers("five", 50);
     await endWithoutFailure(traffic);
-    assert.equal((await facts()).lost, known.lost);
+    assert.deepEqual(linesOf("connection lost"), known.lost);
     await assertEven();
   });
 
-  it("loses no request where etcd loses all data: the instances register again", async () => {
+  it("keeps its instances where etcd loses all data, until they have registered again", async () => {
     const traffic = load();
     const known = await facts();
+    const held = await gateway.count("removal_held");
     await etcd.kill();
     await etcd.wipe();
     await etcd.start();
-    for (const { address } of instances.values()) {
-      await until(`${address} is registered again`, () => api.get(`bookshop/${address}`));
-    }
-    await until(
-      "the gateway watches again",
-      async () => (await gateway.count("discovery_recovered")) > known.recoveries,
-    );
-    await traffic.more(200);
+    await registeredAgain();
+    await until("it watches again", async () => (await gateway.count("discovery_recovered")) > known.recoveries);
+    await traffic.more(100);
+
+    await api.deletePrefix("bookshop/");
+    await until("it holds", async () => (await gateway.count("removal_held")) > held);
+    await registeredAgain();
+    await traffic.more(100);
     await endWithoutFailure(traffic);
+    assert.deepEqual(linesOf("endpoint removed"), known.removed);
+    assert.deepEqual(linesOf("connection lost"), known.lost);
     await assertEven();
   });
 
@@ -250,14 +253,28 @@ describe("the gateway in front of instances that come and go, found in etcd", { 
       (["list_updated", "discovery_trouble", "discovery_recovered"] as const).map((event) => gateway.count(event)),
     );
     const { endpoints, readyEndpoints } = await gateway.upstream();
-    return { lists, troubles: troubles ?? 0, recoveries: recoveries ?? 0, endpoints, readyEndpoints, lost: lost() };
+    return {
+      lists,
+      troubles: troubles ?? 0,
+      recoveries: recoveries ?? 0,
+      endpoints,
+      readyEndpoints,
+      removed: linesOf("endpoint removed"),
+      lost: linesOf("connection lost"),
+    };
   }
 
-  /** How often a connection to one of those that serve was lost. */
-  function lost(): number {
+  /** What the gateway has logged in these words of instances that serve now. */
+  function linesOf(message: string): string[] {
     const addresses = [...instances.values()].map(({ address }) => `"${address}"`);
-    const lines = gateway.log.filter((line) => line.includes('"connection lost"'));
-    return lines.filter((line) => addresses.some((address) => line.includes(address))).length;
+    const lines = gateway.log.filter((line) => line.includes(`"msg":"${message}"`));
+    return lines.filter((line) => addresses.some((address) => line.includes(address)));
+  }
+
+  async function registeredAgain(): Promise<void> {
+    for (const { address } of instances.values()) {
+      await until(`${address} is registered again`, () => api.get(`bookshop/${address}`));
+    }
   }
 
   async function inTrouble({ troubles }: Awaited<ReturnType<typeof facts>>): Promise<void> {

@@ -2,6 +2,7 @@ import { after, before } from "node:test";
 import { type Etcd, type EtcdOptions, startEtcd } from "../../demo/etcd.ts";
 import { createEtcdCluster, type EtcdCluster } from "../../src/discovery/etcd/cluster.ts";
 import { createEtcdResolver, type EtcdResolverOptions } from "../../src/discovery/etcd/resolver.ts";
+import { prefixEnd } from "../../src/discovery/etcd/keys.ts";
 import type { DiscoveryEvent } from "../../src/discovery/events.ts";
 import type { Endpoint } from "../../src/upstream/resolver.ts";
 
@@ -41,6 +42,14 @@ export class EtcdApi {
 
   async delete(key: string): Promise<void> {
     await this.#post("kv/deleterange", { key: base64(key) });
+  }
+
+  /** All at once: one revision. */
+  async deletePrefix(prefix: string): Promise<void> {
+    await this.#post("kv/deleterange", {
+      key: base64(prefix),
+      range_end: prefixEnd(Buffer.from(prefix)).toString("base64"),
+    });
   }
 
   async get(key: string): Promise<{ value: string; lease: string } | undefined> {

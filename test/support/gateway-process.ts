@@ -36,7 +36,11 @@ export async function startGatewayProcess(yaml: string): Promise<GatewayProcess>
   const config = path.join(folder, "routes.yaml");
   await writeFile(config, yaml.replaceAll("$REPO", ROOT));
   const args = ["bin/sluice.js", "serve", "--config", config, "--port", "0", "--admin-port", "0"];
-  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, SLUICE_LOG_LEVEL: "debug" },
+  });
   const killAtExit = (): void => void child.kill("SIGKILL");
   process.on("exit", killAtExit);
   const exited = once(child, "exit").then(([code, signal]: unknown[]) => code ?? signal);

@@ -19,6 +19,8 @@ export interface HttpRequest {
   readonly method?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
+  /** Told of its answer, where it is part of a load. */
+  readonly onAnswer?: (answer: Answer) => void;
 }
 
 /** An HTTP client that keeps its connections. */
@@ -85,7 +87,12 @@ export class HttpLoad {
   /** `next` makes each request. */
   constructor(client: HttpClient, workers: number, next: () => HttpRequest) {
     const work = async (): Promise<void> => {
-      while (this.running) this.note(await client.send(next()));
+      while (this.running) {
+        const request = next();
+        const answer = await client.send(request);
+        request.onAnswer?.(answer);
+        this.note(answer);
+      }
     };
     this.done = Promise.all(Array.from({ length: workers }, work));
   }
