@@ -18,15 +18,16 @@ export interface RawReply {
 /** A client that sends exactly the bytes it is given and reads replies one by one. Closed by its user. */
 export class RawClient {
   readonly socket: Socket;
-  /** Bytes that came and that no reply has taken. */
-  received = Buffer.alloc(0);
+  private chunks: Buffer[] = [];
+  private size = 0;
   private ended = false;
   private wake: () => void = () => {};
 
   constructor(port: number, options: { allowHalfOpen?: boolean } = {}) {
     this.socket = connect({ port, host: "127.0.0.1", ...options });
     this.socket.on("data", (chunk: Buffer) => {
-      this.received = Buffer.concat([this.received, chunk]);
+      this.chunks.push(chunk);
+      this.size += chunk.length;
       this.wake();
     });
     for (const event of ["end", "close"]) {
@@ -37,6 +38,12 @@ export class RawClient {
     }
     // A reset shows as the end of what was received.
     this.socket.on("error", () => {});
+  }
+
+  /** Bytes that came and that no reply has taken. */
+  get received(): Buffer {
+    if (this.chunks.length !== 1) this.chunks = [Buffer.concat(this.chunks)];
+    return this.chunks[0] as Buffer; // just made
   }
 
   /** Latin-1 text or bytes. */
@@ -96,7 +103,7 @@ export class RawClient {
   private async body(headers: Record<string, string>): Promise<{ body: Buffer; complete: boolean }> {
     if (headers["content-length"] !== undefined) {
       const length = Number(headers["content-length"]);
-      while (this.received.length < length) {
+      while (this.size < length) {
         if (this.ended) return { body: this.take(this.received.length), complete: false };
         await this.next();
       }
@@ -114,7 +121,7 @@ export class RawClient {
         await this.next();
       }
       const size = parseInt(this.received.subarray(0, lineEnd).toString("latin1"), 16);
-      while (this.received.length < lineEnd + 2 + size + 2) {
+      while (this.size < lineEnd + 2 + size + 2) {
         if (this.ended) return { body: Buffer.concat(chunks), complete: false };
         await this.next();
       }
@@ -124,9 +131,10 @@ export class RawClient {
   }
 
   private take(length: number): Buffer {
-    const taken = this.received.subarray(0, length);
-    this.received = this.received.subarray(length);
-    return taken;
+    const { received } = this;
+    this.chunks = [received.subarray(length)];
+    this.size = received.length - length;
+    return received.subarray(0, length);
   }
 
   private async more(): Promise<void> {
