@@ -182,7 +182,7 @@ class RouteResolver {
     const kind = kindOf(rpc, rule);
     if (template !== undefined && kind !== "client_stream" && kind !== "bidi_stream" && kind !== "http_body") {
       const variables = template.variables.map((variable) => variable.fieldPath);
-      for (const problem of checkBinding({ input: rpc.desc.input, variables, body: rule.body })) {
+      for (const problem of checkBinding({ method: rule.method, input: rpc.desc.input, variables, body: rule.body })) {
         this.report(found.place(problem.part), problem.message);
       }
     }
@@ -225,6 +225,7 @@ class RouteCompiler {
     const { readers, writers } = this.transcodersFor(policy.json);
     const responseField = rule.responseBody === "" ? undefined : fieldNamed(rpc.desc.output, rule.responseBody);
     const binding = {
+      method: rule.method,
       input: rpc.desc.input,
       variables: route.template.variables.map((variable) => variable.fieldPath),
       body: rule.body,
@@ -238,7 +239,9 @@ class RouteCompiler {
       target,
       kind: route.kind,
       takesBody: rule.body !== "",
-      bind: isServed(route.kind) ? compileBinder(binding, readers, policy.json) : () => Buffer.alloc(0),
+      bind: isServed(route.kind)
+        ? compileBinder(binding, readers, { ...policy.json, ...policy.request })
+        : () => Buffer.alloc(0),
       write:
         responseField === undefined ? writers.message(rpc.desc.output) : writers.field(rpc.desc.output, responseField),
       writeStatus: this.writeStatus,

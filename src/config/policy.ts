@@ -12,14 +12,27 @@ import {
   toHeaderPolicy,
   type HeaderPolicyOptions,
 } from "../exchange/options.ts";
-import { defaultJsonOptions, jsonPolicyShape, toJsonPolicy, type JsonOptions } from "../transcode/options.ts";
+import {
+  defaultJsonOptions,
+  defaultRequestOptions,
+  jsonPolicyShape,
+  toJsonPolicy,
+  type JsonOptions,
+  type RequestOptions,
+} from "../transcode/options.ts";
 
 /** What defaults, upstreams and routes may say alike, each winning over the one before. */
 export interface Policy extends CallPolicy, HeaderPolicyOptions {
   readonly json: JsonOptions;
+  readonly request: RequestOptions;
 }
 
-export const defaultPolicy: Policy = { ...defaultCallPolicy, ...defaultHeaderPolicy, json: defaultJsonOptions };
+export const defaultPolicy: Policy = {
+  ...defaultCallPolicy,
+  ...defaultHeaderPolicy,
+  json: defaultJsonOptions,
+  request: defaultRequestOptions,
+};
 
 const shared = { ...headerPolicyShape, ...jsonPolicyShape };
 

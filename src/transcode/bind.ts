@@ -3,12 +3,16 @@ import { fieldError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { fieldOf } from "./field-path.ts";
 import type { JsonReaders } from "./json-read.ts";
-import type { JsonOptions } from "./options.ts";
-import { compileQuery, targetOf, writeText, type QueryReader, type Target } from "./query.ts";
+import type { JsonOptions, RequestOptions } from "./options.ts";
+import { compileQuery, type QueryReader } from "./query.ts";
+import { singularTargetOf, writeText, type Target } from "./query-target.ts";
+import { compileMaskWriter, hasMask, updateMaskOf, type MaskWriter } from "./update-mask.ts";
 import { wire } from "./wire.ts";
 
 /** How a request becomes a message: google.api.HttpRule, with the path template reduced to its variables. */
 export interface Binding {
+  /** As declared: `GET`, or `*` for every method. */
+  readonly method: string;
   readonly input: DescMessage;
   /** Field paths of the template's variables, in order. */
   readonly variables: readonly string[];
@@ -21,10 +25,7 @@ export interface BindingProblem {
   readonly message: string;
 }
 
-export interface BinderOptions extends JsonOptions {
-  /** Parameters that name no field of the message. Default: reject. */
-  readonly unknownQuery?: "reject" | "ignore";
-}
+export type BinderOptions = JsonOptions & RequestOptions;
 
 /**
  * Gives the bytes of a request's message, owned by the caller. `variables` are the template's, percent-decoded;
@@ -38,17 +39,16 @@ export function checkBinding({ input, variables, body }: Binding): BindingProble
   const problems: BindingProblem[] = [];
   const seen = new Map<string, string>();
   for (const variable of variables) {
-    const target = targetOf(input, variable);
+    const target = singularTargetOf(input, variable);
     const problem = (message: string): number =>
       problems.push({ part: "path", message: `variable {${variable}} of ${input.typeName}: ${message}` });
-    if (target.write === undefined) {
+    if (target.kind === "problem") {
       problem(target.reason);
       continue;
     }
     const leaf = target.fields.at(-1);
-    if (target.isRepeated) problem(`${leaf?.name} is repeated; a variable is one value`);
     // Its paths would be added to those of the body, not replace them.
-    else if (leaf?.message?.typeName === "google.protobuf.FieldMask") problem(`${leaf.name} is a field mask`);
+    if (leaf?.message?.typeName === "google.protobuf.FieldMask") problem(`${leaf.name} is a field mask`);
     const same = seen.get(target.id);
     if (same !== undefined) problem(`the same field as {${same}}`);
     seen.set(target.id, variable);
@@ -64,18 +64,24 @@ export function checkBinding({ input, variables, body }: Binding): BindingProble
 /** Compiles a binding that `checkBinding` found nothing wrong with. */
 export function compileBinder(binding: Binding, readers: JsonReaders, options: BinderOptions): Binder {
   const { input, variables, body } = binding;
-  const unknown = options.unknownQuery ?? "reject";
+  const unknown = options.unknownQuery;
   const bodyField = body === "" || body === "*" ? undefined : fieldOrThrow(input, body);
   const readBody = body === "*" ? readers.message(input) : bodyField && readers.field(input, bodyField);
-  const readQuery = body === "*" ? noQuery(unknown) : compileQuery({ message: input, unknown, bodyField });
+  const mask = binding.method === "PATCH" && options.updateMask === "auto" ? updateMaskOf(input) : undefined;
+  const readQuery =
+    body === "*" ? noQuery(unknown) : compileQuery({ message: input, unknown, bodyField, watched: mask });
+  const writeMask = mask && bodyField && compileMask(mask, bodyField, options);
   const targets = variables.map((variable) => targetOrThrow(input, variable));
 
   // In this order, since of two values for one field the last one on the wire wins, members of a oneof included: the
   // path over the body over the query.
   return (values, query, json) => {
     wire.reset();
-    if (query !== "") readQuery(query);
-    if (readBody !== undefined && json !== null && !isBlank(json)) readBody(json, 0, json.length);
+    const hasMask = query !== "" && readQuery(query);
+    if (readBody !== undefined && json !== null && !isBlank(json)) {
+      readBody(json, 0, json.length);
+      if (writeMask !== undefined && !hasMask) writeMask();
+    }
     for (let i = 0; i < targets.length; i++) {
       // In range: the loop runs over `targets`, and the template has a value for each variable.
       writeText(targets[i] as Target, values[i] as string, variables[i] as string);
@@ -91,9 +97,15 @@ function noQuery(unknown: "reject" | "ignore"): QueryReader {
       .split("&")
       .find((part) => part !== "")
       ?.split("=")[0];
-    if (name === undefined || unknown === "ignore") return;
+    if (name === undefined || unknown === "ignore") return false;
     throw fieldError("FIELD_UNKNOWN", name.slice(0, 200), "the whole message is in the body; there are no parameters");
   };
+}
+
+/** The update mask is filled in for an update of one message (AIP-134); undefined where the body is nothing such. */
+function compileMask(mask: DescField, body: DescField, options: JsonOptions): MaskWriter | undefined {
+  if (mask === body || !hasMask(body) || body.message === undefined) return undefined;
+  return compileMaskWriter(mask, body.message, options.unknownFields === "ignore");
 }
 
 function isBlank(json: Uint8Array): boolean {
@@ -107,8 +119,7 @@ function fieldOrThrow(message: DescMessage, name: string): DescField {
 }
 
 function targetOrThrow(message: DescMessage, path: string): Target {
-  const target = targetOf(message, path);
-  if (target.write === undefined)
-    throw new Error(`no field ${path} in ${message.typeName}; checkBinding was not asked`);
+  const target = singularTargetOf(message, path);
+  if (target.kind === "problem") throw new Error(`no field ${path} in ${message.typeName}; checkBinding was not asked`);
   return target;
 }

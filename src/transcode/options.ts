@@ -11,6 +11,16 @@ export interface JsonOptions {
 
 export const defaultJsonOptions: JsonOptions = { names: "json", unknownFields: "reject" };
 
+/** How a request becomes a message, besides its JSON. */
+export interface RequestOptions {
+  /** Query parameters that the message has no field for. */
+  readonly unknownQuery: "reject" | "ignore";
+  /** Whether a PATCH that says no `update_mask` gets one that lists the fields of its body. */
+  readonly updateMask: "auto" | "off";
+}
+
+export const defaultRequestOptions: RequestOptions = { unknownQuery: "reject", updateMask: "auto" };
+
 /** Keys of `defaults`, an upstream and a route. */
 export const jsonPolicyShape = {
   json: section(
@@ -38,6 +48,23 @@ export const jsonPolicyShape = {
         of: ["reject", "ignore"],
         default: "reject",
       }).optional(),
+      unknown_query: choice({
+        docs: "Query parameters that the message has no field for.",
+        of: ["reject", "ignore"],
+        default: "reject",
+      }).optional(),
+    },
+  ).optional(),
+  request: section(
+    { docs: "How a request becomes a message." },
+    {
+      update_mask: choice({
+        docs:
+          "Whether a PATCH whose body is a field of the request, and which does not say its update_mask, gets one " +
+          "that lists the fields of its body (auto).",
+        of: ["auto", "off"],
+        default: "auto",
+      }).optional(),
     },
   ).optional(),
 };
@@ -45,6 +72,9 @@ export const jsonPolicyShape = {
 type Parsed = z.output<z.ZodObject<typeof jsonPolicyShape>>;
 
 /** What a level sets, undefined where it leaves a key to the level above. */
-export function toJsonPolicy({ json }: Parsed) {
-  return { json: { names: json?.names, unknownFields: json?.unknown_fields } };
+export function toJsonPolicy({ json, request }: Parsed) {
+  return {
+    json: { names: json?.names, unknownFields: json?.unknown_fields },
+    request: { unknownQuery: json?.unknown_query, updateMask: request?.update_mask },
+  };
 }

@@ -12,22 +12,28 @@ import { close, tagBytes, wire } from "./wire.ts";
 
 /**
  * Gives the writer of a field's value from the plain text of a parameter or path variable, as `loadText` took it: tag
- * and value, defaults too. For a repeated field, of one item. Undefined where the type has no plain text.
+ * and value, defaults too. For a list, of one item; for a map, of the value in an entry. Undefined where the type has
+ * no plain text.
  */
 export function compileTextWriter(field: DescField): Read | undefined {
-  if (field.fieldKind === "map") return undefined;
-  if (field.scalar !== undefined) return tagged(field.number, scalars[field.scalar].wireType, scalarText(field.scalar));
-  if (field.enum !== undefined) return tagged(field.number, 0, enumText(createEnumTable(field.enum, false)));
+  const number = field.fieldKind === "map" ? 2 : field.number;
+  if (field.scalar !== undefined) return tagged(number, scalars[field.scalar].wireType, scalarText(field.scalar));
+  if (field.enum !== undefined) return tagged(number, 0, enumText(createEnumTable(field.enum, false)));
   if (!isValueLike(field.message)) return undefined;
   const write = isWrapperDesc(field.message)
     ? compileTextWriter(field.message.fields[0] as DescField) // isWrapperDesc saw it
     : WELL_KNOWN.get(field.message.typeName);
   if (write === undefined) return undefined;
   if (!("delimitedEncoding" in field && field.delimitedEncoding)) {
-    return tagged(field.number, 2, (o) => close(o, write(o + 1)));
+    return tagged(number, 2, (o) => close(o, write(o + 1)));
   }
-  const endGroup = tagged(field.number, 4, (o) => o);
-  return tagged(field.number, 3, (o) => endGroup(write(o)));
+  const endGroup = tagged(number, 4, (o) => o);
+  return tagged(number, 3, (o) => endGroup(write(o)));
+}
+
+/** As compileTextWriter, of the key in a map's entry. */
+export function compileKeyWriter(key: ScalarType): Read {
+  return tagged(1, scalars[key].wireType, scalarText(key));
 }
 
 const WELL_KNOWN: ReadonlyMap<string, Read> = new Map([

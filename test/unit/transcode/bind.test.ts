@@ -4,11 +4,12 @@ import { fromBinary, toJson, type JsonValue } from "@bufbuild/protobuf";
 import { GatewayError } from "../../../src/core/errors.ts";
 import { checkBinding, compileBinder, type Binding, type BinderOptions } from "../../../src/transcode/bind.ts";
 import { createJsonReaders } from "../../../src/transcode/json-read.ts";
+import { defaultJsonOptions, defaultRequestOptions } from "../../../src/transcode/options.ts";
 import { messageType, registry } from "../../support/transcode-schema.ts";
 
 const All = messageType("All");
 const Old = messageType("Old");
-const options: BinderOptions = { names: "json", unknownFields: "reject" };
+const options: BinderOptions = { ...defaultJsonOptions, ...defaultRequestOptions };
 const readers = createJsonReaders(registry, options);
 
 interface Request extends Partial<Binding> {
@@ -20,7 +21,12 @@ interface Request extends Partial<Binding> {
 }
 
 function bytesOf({ values = [], query = "", json = null, ...rest }: Request): Buffer {
-  const binding: Binding = { input: rest.input ?? All, variables: rest.variables ?? [], body: rest.body ?? "" };
+  const binding: Binding = {
+    method: rest.method ?? "GET",
+    input: rest.input ?? All,
+    variables: rest.variables ?? [],
+    body: rest.body ?? "",
+  };
   assert.deepEqual(checkBinding(binding), []);
   const bind = compileBinder(binding, readers, { ...options, ...rest.options });
   return bind(values, query, json === null ? null : Buffer.from(json));
@@ -45,7 +51,9 @@ function refusal(request: Request): string {
 
 describe("checkBinding()", () => {
   const check = (variables: readonly string[], body = ""): string[] =>
-    checkBinding({ input: All, variables, body }).map((problem) => `${problem.part}: ${problem.message}`);
+    checkBinding({ method: "GET", input: All, variables, body }).map(
+      (problem) => `${problem.part}: ${problem.message}`,
+    );
 
   it("takes every field that one value can set, by either name", () => {
     const names = [
@@ -71,19 +79,19 @@ describe("checkBinding()", () => {
     [
       ["children.a_int32"],
       "",
-      "path: variable {children.a_int32} of test.v1.All: children is repeated; set fields of its items in a body",
+      "path: variable {children.a_int32} of test.v1.All: children is repeated; a variable is one value",
     ],
-    [["key_string"], "", "path: variable {key_string} of test.v1.All: is a map; set its entries in a body"],
+    [["key_string"], "", "path: variable {key_string} of test.v1.All: key_string is a map; a variable is one value"],
     [
       ["key_string.x"],
       "",
-      "path: variable {key_string.x} of test.v1.All: key_string is a map; set its entries in a body",
+      "path: variable {key_string.x} of test.v1.All: key_string is a map; a variable is one value",
     ],
     [["child"], "", "path: variable {child} of test.v1.All: is a message; name one of its fields, or set it in a body"],
     [
       ["struct"],
       "",
-      "path: variable {struct} of test.v1.All: is a message; name one of its fields, or set it in a body",
+      "path: variable {struct} of test.v1.All: struct holds google.protobuf.Struct, which only a body can set",
     ],
     [["a_int32.x"], "", "path: variable {a_int32.x} of test.v1.All: a_int32 has no fields"],
     [["time.seconds"], "", "path: variable {time.seconds} of test.v1.All: time has no fields"],
@@ -308,12 +316,13 @@ describe("compileBinder(): query", () => {
         'FIELD_INVALID child.pick_child.aInt32: another field of oneof "pick" is given too',
       ],
       ["child=x", "FIELD_INVALID child: is a message; name one of its fields, or set it in a body"],
-      ["value=1", "FIELD_INVALID value: is a message; name one of its fields, or set it in a body"],
+      ["value=1", "FIELD_INVALID value: value holds google.protobuf.Value, which only a body can set"],
       ["any.typeUrl=1&any=2", "FIELD_INVALID any: is a message; name one of its fields, or set it in a body"],
-      ["keyString=x", "FIELD_INVALID keyString: is a map; set its entries in a body"],
-      ["keyString.a=x", "FIELD_INVALID keyString.a: key_string is a map; set its entries in a body"],
-      ["keyString[a]=x", 'FIELD_UNKNOWN keyString[a]: unknown field "keyString[a]"; did you mean "keyString"?'],
-      ["children.aInt32=1", "FIELD_INVALID children.aInt32: children is repeated; set fields of its items in a body"],
+      [
+        "struct.fields.a=1",
+        "FIELD_INVALID struct.fields.a: struct holds google.protobuf.Struct, which only a body can set",
+      ],
+      ["values=1", "FIELD_INVALID values: values holds google.protobuf.Value, which only a body can set"],
       ["aInt32.a=1", "FIELD_INVALID aInt32.a: a_int32 has no fields"],
       ["aInt33=1", 'FIELD_UNKNOWN aInt33: unknown field "aInt33"; did you mean "aInt32"?'],
       ["child.childd.aInt32=1", 'FIELD_UNKNOWN child.childd.aInt32: unknown field "childd"; did you mean "child"?'],
@@ -371,7 +380,7 @@ describe("compileBinder(): query", () => {
     const path = `${"child.".repeat(99)}aInt32`;
     assert.ok(bytesOf({ query: `${path}=1` }).length > 200);
     // Every spelling of one path is another name; not all of them are kept.
-    const binder = compileBinder({ input: All, variables: [], body: "" }, readers, options);
+    const binder = compileBinder({ method: "GET", input: All, variables: [], body: "" }, readers, options);
     for (let i = 0; i < 2000; i++) {
       const steps = Array.from({ length: 11 }, (_, bit) => ((i >> bit) & 1 ? "pickChild" : "pick_child"));
       assert.equal(binder([], `${steps.join(".")}.aInt32=1`, null).length, 2 + 11 * 3);
