@@ -7,8 +7,12 @@ import type {
   CallListener,
   FlatMetadata,
 } from "../../src/call/call.ts";
-import type { Connection, ConnectionOptions, ConnectionState } from "../../src/upstream/connection/connection.ts";
-import { grpcJsConnection } from "../../src/upstream/connection/grpc-js.ts";
+import type {
+  Connection,
+  ConnectionFactory,
+  ConnectionOptions,
+  ConnectionState,
+} from "../../src/upstream/connection/connection.ts";
 
 /** Keeps all that a call or an attempt tells. */
 export class Recorder<End extends CallEnd = CallEnd> implements CallListener, AttemptListener {
@@ -58,8 +62,8 @@ export class TestConnection {
   readonly reasons: string[] = [];
   private watchers: (() => void)[] = [];
 
-  constructor(address: string, options: Partial<ConnectionOptions> = {}) {
-    this.connection = grpcJsConnection(
+  constructor(connect: ConnectionFactory, address: string, options: Partial<ConnectionOptions> = {}) {
+    this.connection = connect(
       address,
       { upstream: "lab", connectTimeoutMs: 2_000, maxMessageBytes: 4 << 20, ...options },
       {

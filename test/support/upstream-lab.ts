@@ -3,7 +3,7 @@ import { startCall, type CallOptions } from "../../src/call/chain.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { Code } from "../../src/core/code.ts";
 import { systemRandom } from "../../src/core/random.ts";
-import { grpcJsConnection } from "../../src/upstream/connection/grpc-js.ts";
+import type { ConnectionFactory } from "../../src/upstream/connection/connection.ts";
 import type { UpstreamEvent } from "../../src/upstream/event.ts";
 import type { Endpoint, ResolverListener } from "../../src/upstream/resolver.ts";
 import { createUpstream, type Upstream, type UpstreamOptions } from "../../src/upstream/upstream.ts";
@@ -12,7 +12,7 @@ import { startGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { labMethods } from "./grpc-server-lab.ts";
 import { startGrpcServerProcess, type GrpcServerProcess } from "./grpc-server-process.ts";
 
-/** An upstream over grpc-js whose list the test tells. */
+/** An upstream whose list the test tells. */
 export interface Lab {
   readonly upstream: Upstream;
   readonly list: (...endpoints: (string | { address: string; connections: number })[]) => void;
@@ -36,14 +36,14 @@ export async function cleanUp(): Promise<void> {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 }
 
-export function openUpstream(options: Partial<UpstreamOptions> = {}): Lab {
+export function openUpstream(connect: ConnectionFactory, options: Partial<UpstreamOptions> = {}): Lab {
   let discovery: ResolverListener | undefined;
   let watchers: ((event: UpstreamEvent) => boolean)[] = [];
   const connections = new Set<string>();
   const upstream = createUpstream({
     name: "lab",
     resolver: { start: (listener) => void (discovery = listener), close() {} },
-    connect: grpcJsConnection,
+    connect,
     connectTimeoutMs: 2_000,
     maxMessageBytes: 4 << 20,
     policy: "round_robin",
