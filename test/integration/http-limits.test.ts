@@ -94,7 +94,8 @@ describe("a body over the limit", () => {
   });
 });
 
-describe("a slow client", () => {
+// Most of them wait for a time limit: they do so together.
+describe("a slow client", { concurrency: true }, () => {
   const FAST = "{ timeouts: { header: 200ms, request: 400ms, idle: 100ms } }";
 
   it("that never sends a byte is closed without a word", async (t) => {

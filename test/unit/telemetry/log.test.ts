@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { createLog } from "../../../src/telemetry/log.ts";
+
+function start(level: Parameters<typeof createLog>[0]["level"]) {
+  const lines: Record<string, unknown>[] = [];
+  const out = { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) };
+  return { log: createLog({ level, pretty: false, out }), lines };
+}
+
+describe("createLog()", () => {
+  it("writes JSON with the level as a word, the time, and no process id", () => {
+    const { log, lines } = start("info");
+    log.logger.info({ upstream: "u" }, "endpoint ejected");
+    log.logger.debug({}, "not this");
+    const [{ time, ...rest } = {}] = lines;
+    assert.ok(!Number.isNaN(Date.parse(String(time))));
+    assert.deepEqual([lines.length, rest], [1, { level: "info", upstream: "u", msg: "endpoint ejected" }]);
+  });
+
+  it("never shows secrets, one level deep either", () => {
+    const { log, lines } = start("info");
+    log.logger.info(
+      { password: "x", auth: { token: "x", user: "u" }, headers: { authorization: "x", cookie: "x" } },
+      "m",
+    );
+    const [line] = lines;
+    assert.equal(line?.["password"], "[redacted]");
+    assert.deepEqual(line?.["auth"], { token: "[redacted]", user: "u" });
+    assert.deepEqual(line?.["headers"], { authorization: "[redacted]", cookie: "[redacted]" });
+  });
+
+  it("says whether a level is written, so that nobody builds a line in vain", () => {
+    assert.deepEqual([start("info").log.info, start("info").log.error], [true, true]);
+    assert.deepEqual([start("warn").log.info, start("warn").log.error], [false, true]);
+    assert.deepEqual([start("silent").log.info, start("silent").log.error], [false, false]);
+  });
+});
