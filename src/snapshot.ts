@@ -8,7 +8,7 @@ import { didYouMean } from "./core/suggest.ts";
 import { compileHeaderPolicy } from "./exchange/headers.ts";
 import type { Route, Snapshot } from "./exchange/route.ts";
 import { checkMethod } from "./routing/method.ts";
-import { buildRouteTable, type RouteEntry } from "./routing/table.ts";
+import { buildRouteTable, type RouteEntry, type RoutingOptions } from "./routing/table.ts";
 import { parseTemplate, TemplateError, type PathTemplate } from "./routing/template.ts";
 import { bundledRegistry } from "./schema/bundled.ts";
 import type { HttpRule } from "./schema/http-rule.ts";
@@ -38,6 +38,7 @@ export interface ResolvedRoutes {
   readonly routes: readonly ResolvedRoute[];
   readonly rows: readonly RouteRow[];
   readonly schemas: ReadonlyMap<string, Schema>;
+  readonly routing: RoutingOptions;
   /** Errors stop a start or a reload; warnings are for the log. */
   readonly problems: readonly Problem[];
 }
@@ -52,10 +53,11 @@ export async function resolveRoutes(config: Config): Promise<ResolvedRoutes> {
     for (const route of config.routes) resolver.addDeclared(route);
     if (config.annotations.read) resolver.addAnnotated();
   }
-  const { table, conflicts, warnings } = buildRouteTable(resolver.routes.map(toEntry));
+  const { table, conflicts, warnings } = buildRouteTable(resolver.routes.map(toEntry), config.routing);
   for (const { second, message } of conflicts) problems.push(problemAt(second.place, message, "error"));
   for (const { entry, message } of warnings) problems.push(problemAt(entry.place, message, "warning"));
-  return { routes: table.entries.map((entry) => entry.value), rows: resolver.routes.map(toRow), schemas, problems };
+  const routes = table.entries.map((entry) => entry.value);
+  return { routes, rows: resolver.routes.map(toRow), schemas, routing: config.routing, problems };
 }
 
 /** Compiles resolved routes for the running upstreams, keyed by name. */
@@ -67,7 +69,7 @@ export function compileSnapshot(resolved: ResolvedRoutes, targets: ReadonlyMap<s
     if (target === undefined || compiler === undefined) throw new Error(`no upstream ${route.upstream.name}`);
     return { ...toEntry(route), value: compiler.compile(route, target) };
   });
-  return { table: buildRouteTable(entries).table };
+  return { table: buildRouteTable(entries, resolved.routing).table };
 }
 
 async function loadSchemas(config: Config, problems: Problem[]): Promise<Map<string, Schema>> {

@@ -2,7 +2,7 @@ import path from "node:path";
 import type { Problem } from "../core/problem.ts";
 import { toEtcdOptions } from "../discovery/options.ts";
 import { toServerOptions } from "../edge/options.ts";
-import { toHttpRule, toRpc } from "../routing/options.ts";
+import { toHttpRule, toRoutingOptions, toRpc } from "../routing/options.ts";
 import { toSchemaSource } from "../schema/options.ts";
 import type { Config, PlacedRule, Policy, RouteConfig, UpstreamConfig } from "./config.ts";
 import { nearestSpot } from "./issues.ts";
@@ -43,6 +43,7 @@ class Builder {
       upstreams: Object.entries(parsed.upstreams).map(([name, one]) => this.buildUpstream(name, one, defaults)),
       routes: parsed.routes.map((route, index) => this.buildRoute(route, ["routes", index])),
       annotations: { read, services },
+      routing: toRoutingOptions(parsed.routing),
     };
   }
 

@@ -1,6 +1,7 @@
 import type { EtcdOptions } from "../discovery/options.ts";
 import type { Target } from "../discovery/target.ts";
 import type { ServerOptions } from "../edge/options.ts";
+import type { RoutingOptions } from "../routing/table.ts";
 import type { HttpRule } from "../schema/http-rule.ts";
 import type { SchemaSource } from "../schema/load.ts";
 import type { LoadBalancing } from "../upstream/options.ts";
@@ -22,6 +23,7 @@ export interface Config {
     /** Patterns such as `library.v1.*`; empty = all services. */
     readonly services: readonly string[];
   };
+  readonly routing: RoutingOptions;
 }
 
 export interface UpstreamConfig {

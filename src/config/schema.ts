@@ -7,6 +7,7 @@ import {
   annotationsSection,
   checkMethodKeys,
   checkRpc,
+  routingSection,
   rpcJsonSchema,
   rpcShape,
   ruleJsonSchema,
@@ -74,6 +75,7 @@ const fileShape = {
   upstreams: record({ docs: "Upstreams by name." }, upstream),
   routes: list({ docs: "Routes, in any order.", default: [] }, route).prefault([]),
   annotations: annotationsSection.prefault({}),
+  routing: routingSection.prefault({}),
 };
 
 /** routes.yaml as a whole. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { filled, flag, list, section, text, type Complain } from "../core/options.ts";
+import { choice, filled, flag, list, section, text, type Complain } from "../core/options.ts";
 import type { HttpRule } from "../schema/http-rule.ts";
+import { defaultRoutingOptions, type RoutingOptions } from "./table.ts";
 
 const METHOD_KEYS = ["get", "put", "post", "delete", "patch", "custom"] as const;
 
@@ -146,3 +147,30 @@ export const annotationsSection = section(
     ),
   },
 );
+
+/** `routing:` of routes.yaml. */
+export const routingSection = section(
+  { docs: "How request paths are read; what is not said follows google/api/http.proto." },
+  {
+    trailing_slash: filled(
+      choice({
+        docs: "Whether /v1/shelves/ is another path than /v1/shelves (strict), or the same (ignore).",
+        of: ["strict", "ignore"],
+        default: defaultRoutingOptions.trailingSlash,
+      }),
+    ),
+    unescape: filled(
+      choice({
+        docs:
+          "What is decoded in a variable of several segments: all but %2F; all but %2F and every other reserved " +
+          "character of RFC 6570; or all. A variable of one segment is always decoded.",
+        of: ["all_except_slash", "all_except_reserved", "all"],
+        default: defaultRoutingOptions.unescape,
+      }),
+    ),
+  },
+);
+
+export function toRoutingOptions(parsed: z.output<typeof routingSection>): RoutingOptions {
+  return { trailingSlash: parsed.trailing_slash, unescape: parsed.unescape };
+}

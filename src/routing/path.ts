@@ -3,6 +3,13 @@ const DOT = 0x2e;
 const HASH_SIGN = 0x23;
 
 /**
+ * What of percent-encoding stays in a variable of several segments: slashes (`%2F`), as google/api/http.proto has it in
+ * "Path template syntax"; every reserved character of RFC 6570, as Envoy and grpc-gateway do where they are asked to; or
+ * nothing.
+ */
+export type UnescapeMode = "all_except_slash" | "all_except_reserved" | "all";
+
+/**
  * A request's path, cut into segments. A table keeps one and reads every request's path into it, which is safe since
  * matching never waits, and leaves nothing to allocate.
  *
@@ -25,8 +32,11 @@ export class SegmentedPath {
   private total = 0;
   private lastStart = 1;
   private escaped = false;
+  private raw = "/";
+  private readonly unescape: UnescapeMode;
 
-  constructor(longestTemplate: number) {
+  constructor(longestTemplate: number, unescape: UnescapeMode = "all_except_slash") {
+    this.unescape = unescape;
     this.kept = longestTemplate + 1;
     this.starts = new Int32Array(this.kept);
     this.hashes = new Int32Array(this.kept);
@@ -36,6 +46,7 @@ export class SegmentedPath {
   read(path: string): string | null {
     if (path.charCodeAt(0) !== SLASH) return 'must start with "/"';
     this.escaped = path.includes("%");
+    this.raw = path;
     if (this.escaped) {
       const problem = this.decode(path);
       if (problem !== null) return problem;
@@ -87,18 +98,36 @@ export class SegmentedPath {
   }
 
   /**
-   * The decoded text of a variable. One of several segments (`multi`) keeps `%2F` and `%2f` as they came: "the server
-   * side does the reverse decoding, except "%2F" and "%2f" are left unchanged" (google/api/http.proto, "Path template
+   * The decoded text of a variable that takes the segments [first, end), or all from `first` where `rest`. One of
+   * several segments (`multi`) keeps `%2F` and `%2f` as they came, where nothing else is configured: "the server side
+   * does the reverse decoding, except "%2F" and "%2f" are left unchanged" (google/api/http.proto, "Path template
    * syntax"). The older comment there on `fully_decode_reserved_expansion` would keep all of RFC 6570's reserved
    * characters encoded, as Envoy does by default; that loses what a client encoded by the rule above (`a%3Ab` for
    * `a:b`), so the rule above is taken, as Vanguard takes it.
    */
-  slice(start: number, end: number, multi: boolean): string {
-    if (start >= end) return "";
-    const text = this.text.slice(start, end);
-    if (!this.escaped || !text.includes("%")) return text;
-    const whole = multi ? text : text.replaceAll("%2F", "/").replaceAll("%2f", "/");
+  variable(first: number, end: number, rest: boolean, multi: boolean): string {
+    const start = this.start(first);
+    const stop = rest ? this.end : this.start(end) - 1;
+    if (start >= stop) return "";
+    const text = this.text.slice(start, stop);
+    if (!this.escaped) return text;
+    if (multi && this.unescape === "all_except_reserved") return this.unreserved(first, rest ? this.count : end);
+    if (!text.includes("%")) return text;
+    const keepsSlash = multi && this.unescape === "all_except_slash";
+    const whole = keepsSlash ? text : text.replaceAll("%2F", "/").replaceAll("%2f", "/");
     return whole.replaceAll("%25", "%");
+  }
+
+  /** The segments [first, end) with reserved characters as they came, and all others decoded. */
+  private unreserved(first: number, end: number): string {
+    const isClosedAtVerb = this.end < this.text.length;
+    const raw = isClosedAtVerb ? this.raw.slice(0, this.raw.lastIndexOf(":")) : this.raw;
+    const segments = raw.split("/").slice(first + 1, end + 1); // ahead of the first slash there is nothing
+    return segments
+      .join("/")
+      .split(RESERVED)
+      .map((part, index) => (index % 2 === 1 ? part : decodeURIComponent(part)))
+      .join("");
   }
 
   private decode(path: string): string | null {
@@ -189,6 +218,9 @@ const DOTS = '"." and ".." segments are refused';
 
 // `..%2Fsecret` is one segment to HTTP, but `../secret` once it stands in a field.
 const HIDDEN_DOTS = /(?:\/|%2[Ff])\.\.?(?=\/|%2[Ff]|$)/;
+
+// Reserved characters, encoded (RFC 6570, section 1.5): :/?#[]@!$&'()*+,;=
+const RESERVED = /(%(?:2[1346-9A-CF]|3[ABDF]|40|5[BD]))/i;
 
 function isDots(text: string, start: number, end: number): boolean {
   if (end - start > 2 || end === start || text.charCodeAt(start) !== DOT) return false;

@@ -1,4 +1,4 @@
-import { literalKey, SegmentedPath } from "./path.ts";
+import { literalKey, SegmentedPath, type UnescapeMode } from "./path.ts";
 import { collectMethods, find, insert, shadowed, TrieNode } from "./trie.ts";
 import type { RouteEntry } from "./trie.ts";
 
@@ -23,7 +23,8 @@ export type RouteMatch<T> =
  * - A path is refused as malformed where its percent-encoding is broken or no UTF-8, where a character stands bare that
  *   no URL path may hold, and for `.` and `..` segments and NUL, however encoded.
  * - `*` takes no empty segment, so neither `/v1/` nor `/v1//a` is `/v1/*`. `**` takes some only between others, so that
- *   a name like `a//b` comes through, but no variable captures a leading slash (http.proto) and `/v1/` is not `/v1`.
+ *   a name like `a//b` comes through, but no variable captures a leading slash (http.proto) and `/v1/` is not `/v1`,
+ *   unless the slash at the end is to be ignored.
  */
 export interface RouteTable<T> {
   /** `path` as it came: percent-encoded, without query. */
@@ -51,8 +52,20 @@ export interface BuiltRouteTable<T> {
   readonly warnings: RouteWarning<T>[];
 }
 
+export interface RoutingOptions {
+  /** Whether `/v1/shelves/` is another path than `/v1/shelves`. */
+  readonly trailingSlash: "strict" | "ignore";
+  readonly unescape: UnescapeMode;
+}
+
+/** What google/api/http.proto says. */
+export const defaultRoutingOptions: RoutingOptions = { trailingSlash: "strict", unescape: "all_except_slash" };
+
 /** Builds the table; methods are those that `checkMethod` lets pass. */
-export function buildRouteTable<T>(entries: readonly RouteEntry<T>[]): BuiltRouteTable<T> {
+export function buildRouteTable<T>(
+  entries: readonly RouteEntry<T>[],
+  options: RoutingOptions = defaultRoutingOptions,
+): BuiltRouteTable<T> {
   const plain = new TrieNode<T>();
   const verbs = new Map<string, TrieNode<T>>();
   const kept: RouteEntry<T>[] = [];
@@ -68,7 +81,7 @@ export function buildRouteTable<T>(entries: readonly RouteEntry<T>[]): BuiltRout
       entry,
       message: `${describe(entry)} is never reached: ${by.map(describe).join(" and ")} take every path without an empty segment`,
     }));
-  return { table: new Table(kept, plain, verbs), conflicts, warnings };
+  return { table: new Table(kept, plain, verbs, options), conflicts, warnings };
 }
 
 const NOT_FOUND = { kind: "not_found" } as const;
@@ -79,17 +92,27 @@ class Table<T> implements RouteTable<T> {
   // One trie a verb: with the verb cut off, such a template is matched like any other.
   private readonly verbs: ReadonlyMap<string, TrieNode<T>>;
   private readonly path: SegmentedPath;
+  private readonly ignoresSlash: boolean;
 
-  constructor(entries: readonly RouteEntry<T>[], plain: TrieNode<T>, verbs: ReadonlyMap<string, TrieNode<T>>) {
+  constructor(
+    entries: readonly RouteEntry<T>[],
+    plain: TrieNode<T>,
+    verbs: ReadonlyMap<string, TrieNode<T>>,
+    options: RoutingOptions,
+  ) {
     this.entries = entries;
     this.plain = plain;
     this.verbs = verbs;
-    this.path = new SegmentedPath(Math.max(0, ...entries.map((entry) => entry.template.segments.length)));
+    this.path = new SegmentedPath(
+      Math.max(0, ...entries.map((entry) => entry.template.segments.length)),
+      options.unescape,
+    );
+    this.ignoresSlash = options.trailingSlash === "ignore";
   }
 
   match(method: string, rawPath: string): RouteMatch<T> {
     const path = this.path;
-    const reason = path.read(rawPath);
+    const reason = path.read(this.ignoresSlash ? withoutSlash(rawPath) : rawPath);
     if (reason !== null) return { kind: "malformed", reason };
     if (path.endsInSlash()) return NOT_FOUND;
     const verbTrie = this.verbTrie();
@@ -113,9 +136,8 @@ class Table<T> implements RouteTable<T> {
   private variables(entry: RouteEntry<T>): string[] {
     const path = this.path;
     const values: string[] = [];
-    for (const variable of entry.template.variables) {
-      const end = variable.rest ? path.end : path.start(variable.end) - 1;
-      values.push(path.slice(path.start(variable.start), end, variable.multi));
+    for (const { start, end, rest, multi } of entry.template.variables) {
+      values.push(path.variable(start, end, rest, multi));
     }
     return values;
   }
@@ -129,6 +151,11 @@ class Table<T> implements RouteTable<T> {
     }
     return methods.size === 0 ? NOT_FOUND : { kind: "method_not_allowed", allow: [...methods].sort() };
   }
+}
+
+/** Without the slash at its end, of which one is ignored: `/v1//` is still a path with an empty segment. */
+function withoutSlash(path: string): string {
+  return /[^/]\/$/.test(path) ? path.slice(0, -1) : path;
 }
 
 function rootOf<T>(verb: string, plain: TrieNode<T>, verbs: Map<string, TrieNode<T>>): TrieNode<T> {

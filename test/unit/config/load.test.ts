@@ -61,11 +61,13 @@ describe("parseConfig()", () => {
           waitForReady: { timeoutMs: 5000, queue: 1000 },
           headers: { request: none, response: none },
           json: { names: "json", unknownFields: "reject" },
+          request: { unknownQuery: "reject", updateMask: "auto" },
         },
         position: { line: 2, column: 14 },
       },
     ]);
     assert.deepEqual(config.annotations, { read: false, services: [] });
+    assert.deepEqual(config.routing, { trailingSlash: "strict", unescape: "all_except_slash" });
   });
 
   it("reads every key of the design", () => {
@@ -84,7 +86,8 @@ defaults:
   stream_idle_timeout: none
   wait_for_ready: { timeout: 0s, queue: 7 }
   headers: { request: { allow: [X-A, "x-b-*"], deny: [x-c], rename: { X-A: X-D } } }
-  json: { names: proto, int64: string, emit_defaults: none, unknown_fields: reject }
+  json: { names: proto, int64: string, emit_defaults: none, unknown_fields: reject, unknown_query: ignore }
+  request: { update_mask: "off" }
   discovery: { etcd: { endpoints: ["http://e1:2379", "e2:80", "[::1]:2379"], prefix: /etcd3_naming } }
 upstreams:
   library:
@@ -104,6 +107,7 @@ upstreams:
     discovery: { etcd: { endpoints: ["x:1"] } }
     schema: { descriptor_set: d }
 annotations: { read: "\${YES}", services: ["library.v1.*"] }
+routing: { trailing_slash: ignore, unescape: all }
 `);
     assert.deepEqual(config.server, {
       host: "::1",
@@ -135,6 +139,7 @@ annotations: { read: "\${YES}", services: ["library.v1.*"] }
         response: { allow: [], deny: [], rename: {} },
       },
       json: { names: "proto", unknownFields: "reject" },
+      request: { unknownQuery: "ignore", updateMask: "off" },
     });
     assert.deepEqual(
       other?.etcd,
@@ -144,6 +149,7 @@ annotations: { read: "\${YES}", services: ["library.v1.*"] }
     assert.deepEqual(third?.etcd, { endpoints: ["http://x:1"], prefix: "/etcd3_naming/" });
     assert.deepEqual(other?.schema, { kind: "proto", files: ["x.proto"], include: ["dir"] });
     assert.deepEqual(config.annotations, { read: true, services: ["library.v1.*"] });
+    assert.deepEqual(config.routing, { trailingSlash: "ignore", unescape: "all" });
   });
 
   it("gives a route's rule, then its additional bindings, each with its place", () => {
@@ -250,12 +256,13 @@ routes:
       '3:104: upstreams.u.discovery.etcd.endpoints[0]: expected an address such as http://127.0.0.1:2379, not "https://e:1"; https is not supported yet',
     ],
     [
-      u("json: { int64: number }"),
-      '3:86: upstreams.u.json.int64: expected string, not "number"; number is not supported yet',
+      u("json: { int64: numbr }"),
+      '3:86: upstreams.u.json.int64: expected string or number or safe, not "numbr"; did you mean "number"?',
     ],
     [
-      u("json: { emit_defaults: all }"),
-      '3:94: upstreams.u.json.emit_defaults: expected none, not "all"; all is not supported yet',
+      u("json: { emit_defaults: lists, enum_casing: exact }"),
+      '3:94: upstreams.u.json.emit_defaults: expected none or scalars or all, not "lists"',
+      '3:101: upstreams.u.json: unknown key "enum_casing"; did you mean "enum_case"?',
     ],
     [route("get: /x, hedge: {}"), "3:33: routes[0]: hedge is not supported yet"],
     [
