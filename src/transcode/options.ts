@@ -5,11 +5,32 @@ import { choice, section } from "../core/options.ts";
 export interface JsonOptions {
   /** Keys of replies: lowerCamelCase (`json`) or as in the .proto file (`proto`). Requests may use either. */
   readonly names: "json" | "proto";
+  /**
+   * Fields that a reply leaves out because they are at their default: `scalars` writes those of numbers, bools, strings,
+   * bytes and enums, `all` those of lists and maps, too (protobuf's always_print_fields_with_no_presence). What can be
+   * absent, such as a message, an `optional` field or one of a oneof, stays out.
+   */
+  readonly emitDefaults: "none" | "scalars" | "all";
+  /** 64-bit integers in replies; `safe` writes a number up to 2^53 - 1 either way, else a string. Map keys are strings. */
+  readonly int64: "string" | "number" | "safe";
+  readonly enums: "name" | "number";
+  /** Whether `COLOR_RED` of the enum Color is `RED` in replies; requests may then say either. */
+  readonly enumPrefix: "keep" | "strip";
+  /** Whether case counts in the names of enum values in requests. */
+  readonly enumCase: "exact" | "ignore";
   /** Fields in a request's body that the message does not have. */
   readonly unknownFields: "reject" | "ignore";
 }
 
-export const defaultJsonOptions: JsonOptions = { names: "json", unknownFields: "reject" };
+export const defaultJsonOptions: JsonOptions = {
+  names: "json",
+  emitDefaults: "none",
+  int64: "string",
+  enums: "name",
+  enumPrefix: "keep",
+  enumCase: "exact",
+  unknownFields: "reject",
+};
 
 /** How a request becomes a message, besides its JSON. */
 export interface RequestOptions {
@@ -32,16 +53,36 @@ export const jsonPolicyShape = {
         default: "json",
       }).optional(),
       int64: choice({
-        docs: "64-bit integers in replies: as strings, since a JSON number loses digits in most clients.",
-        of: ["string"],
-        later: ["number"],
+        docs:
+          "64-bit integers in replies: as strings, since a JSON number loses digits in most clients; as numbers; or " +
+          "(safe) as numbers up to 2^53 - 1 either way, beyond as strings.",
+        of: ["string", "number", "safe"],
         default: "string",
       }).optional(),
       emit_defaults: choice({
-        docs: "Fields at their default value in replies: left out.",
-        of: ["none"],
-        later: ["all", "lists", "implicit", "always"],
+        docs:
+          "Fields at their default value in replies: left out (none); 0, false, the empty string and an enum's first " +
+          "value written (scalars); empty lists and maps, too (all). Messages, optional fields and members of a oneof " +
+          "stay out where they are not set.",
+        of: ["none", "scalars", "all"],
         default: "none",
+      }).optional(),
+      enums: choice({
+        docs: "Enum values in replies: by name or by number. Requests may use either.",
+        of: ["name", "number"],
+        default: "name",
+      }).optional(),
+      enum_prefix: choice({
+        docs:
+          "Whether COLOR_RED of the enum Color is RED in replies (strip); bodies may then say either. A name is kept " +
+          "where the rest would be another's name or not begin with a letter.",
+        of: ["keep", "strip"],
+        default: "keep",
+      }).optional(),
+      enum_case: choice({
+        docs: "Whether upper and lower case count in the names of enum values in bodies.",
+        of: ["exact", "ignore"],
+        default: "exact",
       }).optional(),
       unknown_fields: choice({
         docs: "Fields of a request's body that the message does not have.",
@@ -74,7 +115,15 @@ type Parsed = z.output<z.ZodObject<typeof jsonPolicyShape>>;
 /** What a level sets, undefined where it leaves a key to the level above. */
 export function toJsonPolicy({ json, request }: Parsed) {
   return {
-    json: { names: json?.names, unknownFields: json?.unknown_fields },
+    json: {
+      names: json?.names,
+      emitDefaults: json?.emit_defaults,
+      int64: json?.int64,
+      enums: json?.enums,
+      enumPrefix: json?.enum_prefix,
+      enumCase: json?.enum_case,
+      unknownFields: json?.unknown_fields,
+    },
     request: { unknownQuery: json?.unknown_query, updateMask: request?.update_mask },
   };
 }

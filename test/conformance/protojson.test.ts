@@ -4,6 +4,7 @@ import { describe, it } from "node:test";
 import { GatewayError } from "../../src/core/errors.ts";
 import { createJsonReaders, type JsonReaders } from "../../src/transcode/json-read.ts";
 import { createJsonWriters, WireError } from "../../src/transcode/json-write.ts";
+import { defaultJsonOptions } from "../../src/transcode/options.ts";
 import { sink } from "../../src/transcode/sink.ts";
 import { wire } from "../../src/transcode/wire.ts";
 import { type ConformanceAnswer, type ConformanceCase, judge, loadConformance } from "../support/conformance.ts";
@@ -19,9 +20,9 @@ describe("ProtoJSON conformance", () => {
     return;
   }
   const { cases, registry } = suite;
-  const writers = createJsonWriters(registry, { names: "json", unknownFields: "reject" });
-  const strict = createJsonReaders(registry, { names: "json", unknownFields: "reject" });
-  const lenient = createJsonReaders(registry, { names: "json", unknownFields: "ignore" });
+  const writers = createJsonWriters(registry, defaultJsonOptions);
+  const strict = createJsonReaders(registry, defaultJsonOptions);
+  const lenient = createJsonReaders(registry, { ...defaultJsonOptions, unknownFields: "ignore" });
 
   it(`replays protobuf's own cases: at least ${FLOOR} of ${TOTAL} pass`, () => {
     const failures: string[] = [];

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { parseProtoFiles } from "../../src/schema/proto-files.ts";
 import { createJsonWriters, type JsonWriter, WireError } from "../../src/transcode/json-write.ts";
+import { defaultJsonOptions } from "../../src/transcode/options.ts";
 import { sink } from "../../src/transcode/sink.ts";
 
 const include = [join(import.meta.dirname, "../fixtures/transcode")];
@@ -14,7 +15,7 @@ export const registry = createFileRegistry(
     include,
   }).set,
 );
-export const writers = createJsonWriters(registry, { names: "json", unknownFields: "reject" });
+export const writers = createJsonWriters(registry, defaultJsonOptions);
 export const Node = messageType("test.write.Node");
 
 export function messageType(name: string): DescMessage {

@@ -96,7 +96,7 @@ describe("routes.schema.json", () => {
     one("get: /x, retry: {}"),
     one("get: /x, additional_bindings: [{ put: /y, additional_bindings: [] }]"),
     `${head}routes: [{ get: /x }]`,
-    `${head}defaults: { json: { int64: number } }`,
+    `${head}defaults: { json: { int64: float } }`,
     head.replace("descriptor_set: d", "reflection: {}"),
     head.replace("schema: { descriptor_set: d }", "schema: {}"),
   ]) {

@@ -60,7 +60,15 @@ describe("parseConfig()", () => {
           streamIdleTimeoutMs: 300_000,
           waitForReady: { timeoutMs: 5000, queue: 1000 },
           headers: { request: none, response: none },
-          json: { names: "json", unknownFields: "reject" },
+          json: {
+            names: "json",
+            emitDefaults: "none",
+            int64: "string",
+            enums: "name",
+            enumPrefix: "keep",
+            enumCase: "exact",
+            unknownFields: "reject",
+          },
           request: { unknownQuery: "reject", updateMask: "auto" },
         },
         position: { line: 2, column: 14 },
@@ -86,7 +94,15 @@ defaults:
   stream_idle_timeout: none
   wait_for_ready: { timeout: 0s, queue: 7 }
   headers: { request: { allow: [X-A, "x-b-*"], deny: [x-c], rename: { X-A: X-D } } }
-  json: { names: proto, int64: string, emit_defaults: none, unknown_fields: reject, unknown_query: ignore }
+  json:
+    names: proto
+    int64: safe
+    emit_defaults: all
+    enums: number
+    enum_prefix: strip
+    enum_case: ignore
+    unknown_fields: ignore
+    unknown_query: ignore
   request: { update_mask: "off" }
   discovery: { etcd: { endpoints: ["http://e1:2379", "e2:80", "[::1]:2379"], prefix: /etcd3_naming } }
 upstreams:
@@ -138,7 +154,15 @@ routing: { trailing_slash: ignore, unescape: all }
         request: { allow: ["x-a", "x-b-*"], deny: ["x-c"], rename: { "x-a": "x-d" } },
         response: { allow: [], deny: [], rename: {} },
       },
-      json: { names: "proto", unknownFields: "reject" },
+      json: {
+        names: "proto",
+        emitDefaults: "all",
+        int64: "safe",
+        enums: "number",
+        enumPrefix: "strip",
+        enumCase: "ignore",
+        unknownFields: "ignore",
+      },
       request: { unknownQuery: "ignore", updateMask: "off" },
     });
     assert.deepEqual(

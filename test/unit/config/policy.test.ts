@@ -19,7 +19,7 @@ describe("mergePolicy()", () => {
     });
     assert.equal(merged.timeoutMs, 1);
     assert.deepEqual(merged.headers.request, { allow: ["c"], deny: [], rename: { a: "x", b: "z" } });
-    assert.deepEqual(merged.json, { names: "proto", unknownFields: "reject" });
+    assert.deepEqual(merged.json, { ...defaultPolicy.json, names: "proto" });
     assert.deepEqual(base.headers.request.allow, ["a", "b"], "the base is not changed");
   });
 });

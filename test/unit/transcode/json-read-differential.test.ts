@@ -4,6 +4,7 @@ import { fromBinary, fromJsonString, toBinary, toJson } from "@bufbuild/protobuf
 import fc from "fast-check";
 import { GatewayError } from "../../../src/core/errors.ts";
 import { createJsonReaders } from "../../../src/transcode/json-read.ts";
+import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { wire } from "../../../src/transcode/wire.ts";
 import { messageType, registry } from "../../support/transcode-schema.ts";
 
@@ -13,8 +14,8 @@ import { messageType, registry } from "../../support/transcode-schema.ts";
 // for an enum in a oneof as a member that is set.
 
 const All = messageType("All");
-const readers = createJsonReaders(registry, { names: "json", unknownFields: "reject" });
-const lenient = createJsonReaders(registry, { names: "json", unknownFields: "ignore" });
+const readers = createJsonReaders(registry, defaultJsonOptions);
+const lenient = createJsonReaders(registry, { ...defaultJsonOptions, unknownFields: "ignore" });
 
 type Outcome = { readonly bytes: Uint8Array } | { readonly error: unknown };
 

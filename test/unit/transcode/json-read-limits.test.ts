@@ -4,11 +4,12 @@ import { create, createFileRegistry, fromBinary, type DescMessage } from "@bufbu
 import { FileDescriptorProtoSchema, FileDescriptorSetSchema } from "@bufbuild/protobuf/wkt";
 import { GatewayError } from "../../../src/core/errors.ts";
 import { createJsonReaders } from "../../../src/transcode/json-read.ts";
+import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { wire } from "../../../src/transcode/wire.ts";
 import { messageType, registry } from "../../support/transcode-schema.ts";
 
-const strict = createJsonReaders(registry, { names: "json", unknownFields: "reject" });
-const lenient = createJsonReaders(registry, { names: "json", unknownFields: "ignore" });
+const strict = createJsonReaders(registry, defaultJsonOptions);
+const lenient = createJsonReaders(registry, { ...defaultJsonOptions, unknownFields: "ignore" });
 const All = messageType("All");
 
 function read(json: string, readers = strict, desc: DescMessage = All): Buffer {
@@ -164,7 +165,7 @@ describe("JSON readers: hostile descriptors", () => {
     const hostile = createFileRegistry(set);
     const desc = hostile.getMessage("p.M");
     assert.ok(desc !== undefined);
-    const readers = createJsonReaders(hostile, { names: "json", unknownFields: "reject" });
+    const readers = createJsonReaders(hostile, defaultJsonOptions);
     const json = JSON.stringify(Object.fromEntries(names.map((name, i) => [name, `v${i}`])));
     const bytes = read(json, readers, desc);
     const expected = names.map((_, i) =>
@@ -190,7 +191,7 @@ describe("JSON readers: hostile descriptors", () => {
     const hashed = createFileRegistry(create(FileDescriptorSetSchema, { file: [file] }));
     const desc = hashed.getMessage("h.M");
     assert.ok(desc !== undefined);
-    const readers = createJsonReaders(hashed, { names: "json", unknownFields: "reject" });
+    const readers = createJsonReaders(hashed, defaultJsonOptions);
     assert.equal(read('{"BBAa":3,"AaAa":1,"AaBB":2}', readers, desc).toString("hex"), "180308011002");
     assert.throws(() => read('{"BBBB":1}', readers, desc), { code: "FIELD_UNKNOWN" });
   });

@@ -3,11 +3,12 @@ import { describe, it } from "node:test";
 import { fromBinary, fromJsonString, toBinary, toJson, type DescMessage } from "@bufbuild/protobuf";
 import { GatewayError } from "../../../src/core/errors.ts";
 import { createJsonReaders } from "../../../src/transcode/json-read.ts";
+import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { wire } from "../../../src/transcode/wire.ts";
 import { messageType, registry } from "../../support/transcode-schema.ts";
 
-const readers = createJsonReaders(registry, { names: "json", unknownFields: "reject" });
-const lenient = createJsonReaders(registry, { names: "json", unknownFields: "ignore" });
+const readers = createJsonReaders(registry, defaultJsonOptions);
+const lenient = createJsonReaders(registry, { ...defaultJsonOptions, unknownFields: "ignore" });
 const All = messageType("All");
 
 function read(json: string, desc: DescMessage = All, from = readers): Buffer {

@@ -3,11 +3,12 @@ import { describe, it } from "node:test";
 import { fromBinary, fromJsonString, toBinary, type DescMessage } from "@bufbuild/protobuf";
 import { GatewayError, type ErrorCode } from "../../../src/core/errors.ts";
 import { createJsonReaders } from "../../../src/transcode/json-read.ts";
+import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { wire } from "../../../src/transcode/wire.ts";
 import { fieldOf, keyKinds, messageType, registry, scalarKinds } from "../../support/transcode-schema.ts";
 
-const strict = createJsonReaders(registry, { names: "json", unknownFields: "reject" });
-const lenient = createJsonReaders(registry, { names: "json", unknownFields: "ignore" });
+const strict = createJsonReaders(registry, defaultJsonOptions);
+const lenient = createJsonReaders(registry, { ...defaultJsonOptions, unknownFields: "ignore" });
 const All = messageType("All");
 const Old = messageType("Old");
 

@@ -9,6 +9,7 @@ import {
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createJsonWriters, WireError } from "../../../src/transcode/json-write.ts";
+import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { sink } from "../../../src/transcode/sink.ts";
 import { jsonOf, messageType, Node, refusal, writers, written } from "../../support/json-write.ts";
 import { bytes, END_GROUP, FIXED64, GROUP, group, number, tag, varint } from "../../support/wire-bytes.ts";
@@ -203,7 +204,7 @@ describe("createJsonWriters() given hostile descriptors", () => {
     const registry = createFileRegistry(create(FileDescriptorSetSchema, { file: [file] }));
     const message = registry.getMessage("O");
     assert.ok(message !== undefined);
-    const writer = createJsonWriters(registry, { names: "json", unknownFields: "reject" }).message(message);
+    const writer = createJsonWriters(registry, defaultJsonOptions).message(message);
     const text = written(writer, fields(number(1, 4), number(2, 5), number(3, 6)));
     assert.deepEqual(Object.entries(JSON.parse(text) as object), [
       [evil, 4],

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createJsonWriters } from "../../../src/transcode/json-write.ts";
+import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { sink } from "../../../src/transcode/sink.ts";
 import { jsonOf, messageType, Node, oracle, registry, writers, written } from "../../support/json-write.ts";
 import { bytes, double, float, group, number, tag, varint } from "../../support/wire-bytes.ts";
@@ -278,7 +279,7 @@ describe("createJsonWriters().message()", () => {
   });
 
   it("writes names as the options say, and escapes them", () => {
-    const proto = createJsonWriters(registry, { names: "proto", unknownFields: "reject" });
+    const proto = createJsonWriters(registry, { ...defaultJsonOptions, names: "proto" });
     const input = fields(bytes(BY_NAME), bytes(536_870_911, "x"), bytes(100, "z"));
     assert.equal(written(proto.message(Node), input), '{"by_name":{"":{}},"far":"x","[test.write.note]":"z"}');
     assert.equal(jsonOf(bytes(536_870_911, "x")), '{"so \\"far\\"\\\\\\n\\u00fc\\u2028":"x"}');
