@@ -161,7 +161,10 @@ function putSecondsAndNanos(seconds: number, nanos: number, o: number): number {
   return o;
 }
 
-/** Writes the message of a FieldMask's text: paths in lowerCamelCase between commas. */
+/**
+ * Writes the message of a FieldMask's text: paths in lowerCamelCase between commas. In parameters, where grpc-gateway
+ * asks for the names of the .proto file and Google's servers take both, so does this.
+ */
 export function putFieldMask(at: number, o: number): number {
   const { text, from, to } = input;
   if (from === to) return o;
@@ -177,7 +180,7 @@ export function putFieldMask(at: number, o: number): number {
       start = o;
       out[o] = 0x0a;
       o += 2;
-    } else if (byte === 0x5f) {
+    } else if (byte === 0x5f && input.field === undefined) {
       wrong(at, FIELD_MASK);
     } else {
       if (o + ROOM > out.length) out = wire.grow(o, ROOM);
