@@ -59,5 +59,5 @@ export async function drain(
 
 function isBusy(socket: Socket): boolean {
   const exchange = currentExchange(socket);
-  return socket.writableLength > 0 || (exchange !== null && !exchange.isReplied);
+  return exchange !== null && !exchange.isReplied;
 }

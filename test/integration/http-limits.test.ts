@@ -5,8 +5,8 @@ import type { TestGateway } from "../support/gateway.ts";
 import { resultOf, startKindsGateway, type ErrorJson } from "../support/kinds.ts";
 import { ask, RawClient, requestBytes } from "../support/raw-http.ts";
 
-function open(t: TestContext, { port }: TestGateway): RawClient {
-  const client = new RawClient(port);
+function open(t: TestContext, { port }: TestGateway, options?: { allowHalfOpen: boolean }): RawClient {
+  const client = new RawClient(port, options);
   t.after(() => client.close());
   return client;
 }
@@ -68,7 +68,8 @@ describe("a body over the limit", () => {
       client.send(requestBytes("/v1/echo", { method: "POST", headers: framing }));
       const piece = Buffer.alloc(1 << 16, "a");
       const chunk = Buffer.concat([Buffer.from("10000\r\n"), piece, Buffer.from("\r\n")]);
-      for (let sent = 0; sent < 40; sent++) {
+      // More than the system holds between the two.
+      for (let sent = 0; sent < 400; sent++) {
         if (client.socket.write("content-length" in framing ? piece : chunk)) continue;
         await once(client.socket, "drain");
       }
@@ -85,11 +86,12 @@ describe("a body over the limit", () => {
     const { gateway, upstream } = await startKindsGateway(t, { server: SMALL });
     let calls = 0;
     upstream.behaviour.act = () => void calls++;
-    const client = open(t, gateway);
+    const client = open(t, gateway, { allowHalfOpen: true });
     client.send(requestBytes("/v1/echo", { body: `${"a".repeat(0x2801)}`, headers: { "content-length": "70000" } }));
     assert.equal((await client.reply()).status, 413);
     client.send(Buffer.concat([Buffer.alloc(70_000 - 0x2801, "a"), requestBytes("/v1/act/smuggled")]));
-    assert.equal(await within(6000, client.closed()), "");
+    await within(6000, new Promise((resolve) => client.socket.once("close", resolve)));
+    assert.equal(client.received.length, 0);
     assert.equal(calls, 0);
   });
 });
@@ -120,10 +122,9 @@ describe("a slow client", { concurrency: true }, () => {
 
   it("that trickles on after its 408 and never closes is closed anyway", async (t) => {
     const { gateway } = await startKindsGateway(t, { server: FAST });
-    const client = open(t, gateway).send("GET /v1/act/x HTTP/1.1\r\n");
+    const client = open(t, gateway, { allowHalfOpen: true }).send("GET /v1/act/x HTTP/1.1\r\n");
     const trickle = setInterval(() => client.send("x-a: 1\r\n"), 50);
     t.after(() => clearInterval(trickle));
-    client.socket.allowHalfOpen = true;
     await within(2000, client.reply());
     await within(5000, new Promise((resolve) => client.socket.once("close", resolve)));
     clearInterval(trickle);
@@ -233,7 +234,8 @@ describe("a slow client", { concurrency: true }, () => {
       requests++;
     }
     assert.ok(requests > 10, `${requests} requests meanwhile`);
-    for (const received of await all) assert.match(received, /^HTTP\/1\.1 408 /);
+    // Nothing where the gateway had not got round to reading what came.
+    for (const received of await all) assert.match(received, /^(HTTP\/1\.1 408 |$)/);
   });
 });
 
