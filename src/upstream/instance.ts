@@ -102,7 +102,7 @@ export class Member implements Candidate, Pick {
   }
 
   get isHealthy(): boolean {
-    return !this.instance.outlier.isEjected;
+    return this.instance.outlier.isHealthy;
   }
 
   get isReady(): boolean {
@@ -143,22 +143,24 @@ class CountedAttempt implements AttemptListener, CallHandle {
   private readonly startMs: number;
   private done = false;
   private hasReply = false;
+  private isTrial: boolean;
 
   constructor(member: Member, request: AttemptRequest, listener: AttemptListener) {
     this.member = member;
     this.listener = listener;
     this.startMs = member.clock.now();
+    this.isTrial = member.instance.outlier.beginAttempt();
     member.inFlight++;
     this.inner = member.connection.start(request, this);
   }
 
   onHeaders(metadata: FlatMetadata): void {
-    this.hasReply = true;
+    this.onReply();
     this.listener.onHeaders(metadata);
   }
 
   onMessage(bytes: Uint8Array, start: number, end: number): void {
-    this.hasReply = true;
+    if (!this.hasReply) this.onReply();
     this.listener.onMessage(bytes, start, end);
   }
 
@@ -169,6 +171,7 @@ class CountedAttempt implements AttemptListener, CallHandle {
   onEnd(end: AttemptEnd): void {
     if (this.done) return;
     this.done = true;
+    this.endTrial();
     this.member.judge(end);
     this.member.ended();
     this.listener.onEnd(end);
@@ -193,11 +196,23 @@ class CountedAttempt implements AttemptListener, CallHandle {
   cancel(because?: "timeout"): void {
     if (this.done) return;
     this.done = true;
+    this.endTrial();
     this.inner.cancel();
     const { member } = this;
     if (because === "timeout" && !this.hasReply && member.clock.now() - this.startMs >= TELLING_TIMEOUT_MS) {
       member.instance.outlier.failed();
     }
     member.ended();
+  }
+
+  private onReply(): void {
+    this.hasReply = true;
+    this.endTrial();
+  }
+
+  private endTrial(): void {
+    if (!this.isTrial) return;
+    this.isTrial = false;
+    this.member.instance.outlier.endTrial();
   }
 }

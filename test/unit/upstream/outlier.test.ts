@@ -67,6 +67,28 @@ describe("Outlier", () => {
     assert.equal(outlier.isEjected, true);
   });
 
+  it("takes one attempt at a time when it is back, until it answers well", () => {
+    const { clock, outlier, fail } = make();
+    assert.equal(outlier.beginAttempt(), false);
+    fail(3);
+    assert.equal(outlier.isHealthy, false);
+    clock.advance(1_000);
+    assert.equal(outlier.isHealthy, true);
+    assert.equal(outlier.beginAttempt(), true);
+    assert.equal(outlier.isHealthy, false);
+    outlier.endTrial(); // its owner went away: nothing is known
+    assert.equal(outlier.isHealthy, true);
+    outlier.beginAttempt();
+    outlier.endTrial();
+    fail(1);
+    clock.advance(2_000);
+    outlier.beginAttempt();
+    outlier.endTrial();
+    outlier.succeeded();
+    assert.equal(outlier.beginAttempt(), false);
+    assert.equal(outlier.isHealthy, true);
+  });
+
   it("leaves no timer after close()", () => {
     const { clock, told, outlier, fail } = make();
     fail(3);

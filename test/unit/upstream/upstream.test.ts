@@ -231,6 +231,34 @@ describe("createUpstream()", () => {
     assert.equal(ejected(), 1);
   });
 
+  it("gives one that is back one call at a time, until that shows a sign of life", () => {
+    const { discovery, connections, clock, start } = make();
+    discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
+    for (const connection of connections) connection.become("ready");
+    const [a, b] = connections;
+    assert.ok(a && b);
+    const toB = (calls: number) => {
+      const before = b.running.length;
+      const started = Array.from({ length: calls }, () => start());
+      return { calls: b.running.length - before, last: started.findLast((one) => one.endpoint === "b:1") };
+    };
+    for (const { call } of Array.from({ length: 3 }, () => start(["a:1"]))) {
+      clock.advance(100);
+      call.cancel("timeout");
+    }
+    assert.equal(toB(10).calls, 0);
+    clock.advance(1_000);
+    const trial = toB(10);
+    assert.equal(trial.calls, 1);
+    trial.last?.call.cancel();
+    b.running.length = 0;
+    assert.equal(toB(10).calls, 1, "one that was given up by its client shows nothing");
+    b.running[0]?.onHeaders([]);
+    assert.equal(toB(10).calls, 1, "headers are a sign of life, but not yet an answer");
+    b.end("answered", Code.Ok);
+    assert.equal(toB(10).calls, 5);
+  });
+
   it("neither ejects for what a broken connection took with it nor for what its owners cancelled", () => {
     const { discovery, connections, events, start } = make();
     discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
