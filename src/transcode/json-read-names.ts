@@ -1,9 +1,11 @@
 import type { DescEnum } from "@bufbuild/protobuf";
 import { didYouMean } from "../core/suggest.ts";
+import { strippedNames } from "./json-enum.ts";
 import { input } from "./json-read-input.ts";
 import { readEnumNumber } from "./json-read-number.ts";
 import { span } from "./json-read-string.ts";
 import { skip, wrong } from "./json-read-syntax.ts";
+import { defaultJsonOptions, type JsonOptions } from "./options.ts";
 import { varint32, varint64 } from "./wire.ts";
 
 /** Finds names given as UTF-8 bytes, with no string made and no object keyed by what a client sent. */
@@ -78,30 +80,60 @@ function hashOf(text: Uint8Array, from: number, to: number): number {
 
 /** An enum as readers need it. */
 export interface EnumTable {
-  readonly desc: DescEnum;
   /** Index into `numbers` by name. */
   readonly names: NameTable;
+  /** The same by names in lower case, where case is ignored; without those that mean several numbers. */
+  readonly folded: ReadonlyMap<string, number> | undefined;
   readonly numbers: readonly number[];
   /** The numbers of a closed enum; undefined where every number is allowed. */
   readonly closed: ReadonlySet<number> | undefined;
+  /** Names to suggest. */
+  readonly known: readonly string[];
   readonly expected: string;
   readonly ignoreUnknown: boolean;
 }
 
-export function createEnumTable(desc: DescEnum, ignoreUnknown: boolean): EnumTable {
+export function createEnumTable(
+  desc: DescEnum,
+  ignoreUnknown: boolean,
+  { enumPrefix, enumCase }: Pick<JsonOptions, "enumPrefix" | "enumCase"> = defaultJsonOptions,
+): EnumTable {
   const indexes = new Map<string, number>();
+  const stripped = enumPrefix === "strip" ? strippedNames(desc) : undefined;
+  desc.values.forEach((value, index) => indexes.set(stripped?.get(value) ?? value.name, index));
   // Custom JSON names first: protoc refuses one that equals another value's name, and if it did not, the name wins.
   desc.values.forEach((value, index) => indexes.set(value.jsonName, index));
   desc.values.forEach((value, index) => indexes.set(value.name, index));
   const numbers = desc.values.map((value) => value.number);
   return {
-    desc,
     names: new NameTable(indexes),
+    folded: enumCase === "ignore" ? fold(indexes, numbers) : undefined,
     numbers,
     closed: desc.open ? undefined : new Set(numbers),
+    known: desc.values.map((value) => stripped?.get(value) ?? value.name),
     expected: `a value of ${desc.typeName}`,
     ignoreUnknown,
   };
+}
+
+function fold(indexes: ReadonlyMap<string, number>, numbers: readonly number[]): ReadonlyMap<string, number> {
+  const folded = new Map<string, number>();
+  const ambiguous = new Set<string>();
+  for (const [name, index] of indexes) {
+    const lower = name.toLowerCase();
+    const other = folded.get(lower);
+    if (other !== undefined && numbers[other] !== numbers[index]) ambiguous.add(lower);
+    folded.set(lower, index);
+  }
+  for (const name of ambiguous) folded.delete(name);
+  return folded;
+}
+
+/** Index of the value that the text of `span` names; -1 where there is none. */
+export function findEnumValue(table: EnumTable): number {
+  const index = table.names.findSpan();
+  if (index >= 0 || table.folded === undefined) return index;
+  return table.folded.get(input.text.utf8Slice(input.from, input.to).toLowerCase()) ?? -1;
 }
 
 /**
@@ -112,7 +144,8 @@ export function readEnum(o: number, table: EnumTable): number {
   const { at, bytes } = input;
   const first = bytes[at] as number;
   if (first === 0x22) {
-    const index = table.names.findQuoted();
+    span("a name");
+    const index = findEnumValue(table);
     if (index < 0) {
       if (table.ignoreUnknown) return -1;
       wrongName(at, table);
@@ -138,8 +171,7 @@ export function putEnum(number: number, o: number): number {
 /** Refuses the text that `span` left as a name of the enum's values. */
 export function wrongName(at: number, table: EnumTable): never {
   const name = input.text.utf8Slice(input.from, Math.min(input.to, input.from + 200));
-  const names = table.desc.values.map((value) => value.name);
-  wrong(at, table.expected, didYouMean(name, names));
+  wrong(at, table.expected, didYouMean(name, table.known));
 }
 
 /** As readEnum for google.protobuf.NullValue, whose value is written `null`. */

@@ -1,5 +1,6 @@
 import type { DescEnum, DescField, DescMessage, Registry } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
+import { GatewayError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { createAnyReader, type Lazy } from "./json-read-any.ts";
 import { compileField, compileMessage, compileWrapper, type CompileContext, type Field } from "./json-read-compile.ts";
@@ -27,6 +28,8 @@ export interface JsonReaders {
   message(desc: DescMessage): JsonReader;
   /** Reads the JSON of one field's value and appends the field, tag included. */
   field(desc: DescMessage, field: DescField): JsonReader;
+  /** As JsonWriters.warm. */
+  warm(): Generator<void, void>;
 }
 
 /** Types whose JSON is not an object of their fields. */
@@ -71,7 +74,7 @@ export function createJsonReaders(registry: Registry, options: JsonOptions): Jso
   const context: CompileContext = {
     readerOf,
     enumTableOf(desc) {
-      const table = enums.get(desc) ?? createEnumTable(desc, ignoreUnknown);
+      const table = enums.get(desc) ?? createEnumTable(desc, ignoreUnknown, options);
       enums.set(desc, table);
       return table;
     },
@@ -104,7 +107,29 @@ export function createJsonReaders(registry: Registry, options: JsonOptions): Jso
   return {
     message: (desc) => reading("", readerOf(desc)),
     field: (_, field) => reading(options.names === "proto" ? field.name : field.jsonName, fieldReaderOf(field)),
+    *warm() {
+      // Compiling one adds those that it calls.
+      for (const reader of readers.values()) {
+        warmUp(reading("", reader));
+        yield;
+      }
+    },
   };
+}
+
+const EMPTY_OBJECT = Buffer.from("{}");
+
+/** V8, too, compiles a function when it is first called: hence with a text. */
+function warmUp(reader: JsonReader): void {
+  const { length } = wire;
+  try {
+    reader(EMPTY_OBJECT, 0, EMPTY_OBJECT.length);
+  } catch (error) {
+    // Not every type is an object in JSON; its reader is warm all the same.
+    if (!(error instanceof GatewayError)) throw error;
+  } finally {
+    wire.length = length;
+  }
 }
 
 /** The name whose opening quote is at `name`. */

@@ -8,15 +8,9 @@
 // halves of a 64-bit value, x = floating-point value, q = end of a length-delimited value, n = enum name, k = where a
 // field begins, m = a map's number, a and c = where a map's entry begins and its key ends, f = its end, s0 … = fields
 // seen so far. K0 … are constants.
-import {
-  type DescEnum,
-  type DescEnumValue,
-  type DescExtension,
-  type DescField,
-  type DescMessage,
-  ScalarType,
-} from "@bufbuild/protobuf";
+import { type DescEnum, type DescExtension, type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
+import { NULL_VALUE, quote, type ValueForms, zeroJson } from "./json-write-forms.ts";
 import { IRREGULAR, keys } from "./json-write-keys.ts";
 import * as numbers from "./json-write-numbers.ts";
 import {
@@ -34,6 +28,7 @@ import {
   writeValue,
 } from "./json-write-snippets.ts";
 import { TAIL_ROOM, writeBase64, writeString } from "./json-write-text.ts";
+import type { JsonOptions } from "./options.ts";
 import { sink } from "./sink.ts";
 import * as scan from "./wire-scan.ts";
 
@@ -56,6 +51,8 @@ export interface GenerateOptions {
   /** The name of a field in JSON. */
   readonly nameOf: (field: AnyField) => string;
   readonly slotOf: (message: DescMessage) => WriterSlot;
+  readonly forms: ValueForms;
+  readonly emitDefaults: JsonOptions["emitDefaults"];
   /** Write the value of the only field, without name and braces, and this JSON text where the field is absent. */
   readonly bare?: string;
 }
@@ -79,11 +76,6 @@ export function generateWriter(options: GenerateOptions): WriteMessage {
   const { source, constants } = new Generator(options);
   const names = [...Object.keys(RUNTIME), ...constants.map((_, index) => `K${index}`)];
   return new Function(...names, source)(...Object.values(RUNTIME), ...constants) as WriteMessage;
-}
-
-/** JSON text of a name, in ASCII. */
-export function quote(name: string): string {
-  return JSON.stringify(name).replace(/[^\x20-\x7e]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /**
@@ -116,7 +108,6 @@ const INLINE_FIELDS = 80;
 // Names of enums are looked up in an array up to this number, then in a map.
 const ARRAY_NUMBERS = 256;
 
-const NULL_VALUE = "google.protobuf.NullValue";
 const COMMA = "O.setUint8(o++,44);";
 const OPEN_LIST = "[";
 const OPEN_MAP = "{";
@@ -133,9 +124,12 @@ class Generator {
 
   constructor(options: GenerateOptions) {
     this.options = options;
-    const { fields, bare } = options;
+    const { fields, bare, forms } = options;
     this.names = new Map(fields.map((field) => [field, bare === undefined ? `,${quote(options.nameOf(field))}:` : ""]));
-    const names = [...this.names.values(), ...fields.flatMap((field) => field.enum?.values.map(enumJson) ?? [])];
+    const names = [
+      ...fields.map((field) => (this.names.get(field) ?? "") + (this.defaultOf(field) ?? "")),
+      ...fields.flatMap((field) => field.enum?.values.map(forms.enumJson) ?? []),
+    ];
     const longest = names.reduce((most, name) => Math.max(most, name.length), 0);
     this.room = makeRoom(longest + numbers.NUMBER_ROOM + TAIL_ROOM);
     this.source = this.message();
@@ -158,7 +152,7 @@ ${dispatch(cases)}
 p=skipField(b,p,e,t);
 }
 if(p!==e)throw truncated();
-${makeRoom(TAIL_ROOM)}
+${this.defaults()}${makeRoom(TAIL_ROOM)}
 ${bare === undefined ? "if(o===o0)o++;O.setUint8(o0,123);O.setUint8(o,125);return o+1" : `return o===o0?${this.put(bare)}:o`}
 }`;
   }
@@ -183,8 +177,8 @@ ${bare === undefined ? "if(o===o0)o++;O.setUint8(o0,123);O.setUint8(o,125);retur
     const write = this.name(field) + this.value(field);
     if (isClosed(field.enum))
       return `${read}${this.findName(field.enum)}if(n!==undefined){${this.once(field)}${write}}continue;`;
-    const implicit = field.kind === "field" && field.presence === FeatureSet_FieldPresence.IMPLICIT;
-    return `${read}${this.once(field)}${implicit ? `if(${isSet(field)}){${write}}` : write}continue;`;
+    const leavesOut = isImplicit(field) && this.options.emitDefaults === "none";
+    return `${read}${this.once(field)}${leavesOut ? `if(${isSet(field)}){${write}}` : write}continue;`;
   }
 
   private messages(field: AnyField, message: DescMessage): string {
@@ -197,9 +191,10 @@ ${bare === undefined ? "if(o===o0)o++;O.setUint8(o0,123);O.setUint8(o,125);retur
     const tag = tagOf(field, wireTypeOf(field));
     const packedTag = tagOf(field, scan.Wire.Bytes);
     const begin = `const k=o;${this.once(field)}${this.name(field, OPEN_LIST)}`;
-    // Where a closed enum knew none of the values there is no list, and no key.
+    // Where a closed enum knew none of the values the list is empty.
+    const none = this.defaultOf(field) === undefined ? "o=k" : "O.setUint8(o++,93)";
     const end = isClosed(field.enum)
-      ? "if(O.getUint8(o-1)===44)O.setUint8(o-1,93);else o=k;continue;"
+      ? `if(O.getUint8(o-1)===44)O.setUint8(o-1,93);else ${none};continue;`
       : "O.setUint8(o-1,93);continue;";
     const alone = `{${begin}for(;;){${this.element(field, "e")}${this.another(tag)}}${end}}`;
     if (tag === packedTag) return onlyTag(tag) + alone;
@@ -217,23 +212,24 @@ ${bare === undefined ? "if(o===o0)o++;O.setUint8(o0,123);O.setUint8(o,125);retur
     const tag = tagOf(field, scan.Wire.Bytes);
     const key: ValueType = { scalar: field.mapKey };
     const mark = field.mapKey === ScalarType.STRING || isWide(field.mapKey) ? "" : "O.setUint8(o++,34);";
-    const noKey = mark === "" ? defaultJson(key) : `"${defaultJson(key)}"`;
+    const noKey = mark === "" ? defaultJson(key, "string") : `"${defaultJson(key, "string")}"`;
     const isMessage = field.mapKind === "message";
     const valueTag = tagOf({ number: 2 }, isMessage ? scan.Wire.Bytes : wireTypeOf(field));
     const value = isMessage ? this.nested(field, field.message, "f") + COMMA : this.element(field, "f");
     const noValue = isMessage
       ? `o=${this.slot(field.message)}.write(b,p,p,o,d-1);O=sink.view;`
-      : `o=${this.put(field.enum === undefined ? defaultJson(field) : enumJson(field.enum.values[0]))};`;
+      : `o=${this.put(zeroJson(field, this.options.forms))};`;
     // An entry whose value a closed enum does not have is an unknown field, key and all.
     const drop = isClosed(field.enum) ? "if(n===undefined)o=a;" : "";
     const entry = `${readLength("e")}f=q;a=o;
-if(p<f&&b[p]===${tagOf({ number: 1 }, wireTypeOf(key))}){p++;${readValue(key, "f")}${mark}${this.value(key)}${mark}}else o=${this.put(noKey)};
+if(p<f&&b[p]===${tagOf({ number: 1 }, wireTypeOf(key))}){p++;${readValue(key, "f")}${mark}${writeValue(field.mapKey, "string")}${mark}}else o=${this.put(noKey)};
 keys.add(m,O,a,o);O.setUint8(o++,58);${this.room}
 if(p>=f){${noValue}${COMMA}}else{if(b[p++]!==${valueTag})throw IRREGULAR;${value}${drop}}
 if(p!==f)throw IRREGULAR;
 ${this.another(tag)}`;
+    const none = this.defaultOf(field) === undefined ? "o=k" : "O.setUint8(o++,125)";
     return `${onlyTag(tag)}{const k=o;${this.once(field)}${this.name(field, OPEN_MAP)}m=keys.open();for(;;){${entry}}
-keys.close(m);if(O.getUint8(o-1)===44)O.setUint8(o-1,125);else o=k;continue}`;
+keys.close(m);if(O.getUint8(o-1)===44)O.setUint8(o-1,125);else ${none};continue}`;
   }
 
   /** Writes a message that is the value of a field; `end` bounds it. */
@@ -246,30 +242,61 @@ keys.close(m);if(O.getUint8(o-1)===44)O.setUint8(o-1,125);else o=k;continue}`;
 
   /** Writes the value just read. */
   private value(type: ValueType): string {
-    if (type.enum === undefined) return writeValue(type.scalar as ScalarType); // a value is one or the other
+    const { int64, enums } = this.options.forms;
+    if (type.enum === undefined) return writeValue(type.scalar as ScalarType, int64); // a value is one or the other
     if (type.enum.typeName === NULL_VALUE) return `o=${this.put("null")};`;
     if (isClosed(type.enum)) return "o=put(n,O,o);";
+    if (enums === "number") return "o=writeInt32(v,O,o);";
     return `${this.findName(type.enum)}if(n!==undefined)o=put(n,O,o);else o=writeInt32(v,O,o);`;
   }
 
   /** Sets n to the JSON of the enum's value v, or to undefined. */
   private findName(type: DescEnum): string {
     // The first of several names for a number is its own, the others are aliases.
-    const names = new Map(type.values.map((value) => [value.number, toText(enumJson(value))] as const).reverse());
+    const names = new Map(
+      type.values.map((value) => [value.number, toText(this.options.forms.enumJson(value))] as const).reverse(),
+    );
     const array: unknown[] = [];
     for (let number = 0; number < ARRAY_NUMBERS && names.has(number); number++) array[number] = names.get(number);
     const more = array.length < names.size ? `${this.constant(names)}.get(v)` : "undefined";
     return `n=v>=0&&v<${array.length}?${this.constant(array)}[v]:${more};`;
   }
 
+  /** What a field is in JSON where it is absent; undefined where it is left out. */
+  private defaultOf(field: AnyField): string | undefined {
+    const { emitDefaults, bare, forms } = this.options;
+    if (emitDefaults === "none" || bare !== undefined || field.kind === "extension") return undefined;
+    if (field.fieldKind === "list") return emitDefaults === "all" ? "[]" : undefined;
+    if (field.fieldKind === "map") return emitDefaults === "all" ? "{}" : undefined;
+    return isImplicit(field) ? zeroJson(field, forms) : undefined;
+  }
+
+  /** Writes the fields at their default that were not seen. */
+  private defaults(): string {
+    const words = new Map<number, { mask: number; code: string }>();
+    for (const field of this.options.fields) {
+      const json = this.defaultOf(field);
+      if (json === undefined) continue;
+      const { word, bit } = this.bitOf(field);
+      const write = `if((s${word}&${bit})===0){${this.room}${this.name(field, json)}}`;
+      const { mask, code } = words.get(word) ?? { mask: 0, code: "" };
+      words.set(word, { mask: mask | bit, code: `${code}${write}\n` });
+    }
+    return [...words].map(([word, { mask, code }]) => `if((s${word}&${mask})!==${mask}){${code}}\n`).join("");
+  }
+
   /** Once in a message: the second one of a field, or of a oneof, goes the slow way. */
   private once(field: AnyField): string {
+    const { word, bit } = this.bitOf(field);
+    return `if((s${word}&${bit})!==0)throw IRREGULAR;s${word}|=${bit};`;
+  }
+
+  /** Where "seen" stands of a field, or of the oneof it is in. */
+  private bitOf(field: AnyField): { readonly word: number; readonly bit: number } {
     const owner = field.oneof ?? field;
     const index = this.bits.get(owner) ?? this.bits.size;
     this.bits.set(owner, index);
-    const word = `s${Math.floor(index / SEEN_BITS)}`;
-    const bit = 1 << (index % SEEN_BITS);
-    return `if((${word}&${bit})!==0)throw IRREGULAR;${word}|=${bit};`;
+    return { word: Math.floor(index / SEEN_BITS), bit: 1 << (index % SEEN_BITS) };
   }
 
   /** Of the only field: the other members of its oneof, which clear it when they come later. */
@@ -285,9 +312,9 @@ keys.close(m);if(O.getUint8(o-1)===44)O.setUint8(o-1,125);else o=k;continue}`;
     return `if(p+${bytes.length}>e${differs.join("")})break;p+=${bytes.length};${this.room}`;
   }
 
-  /** Writes the comma, the name and the colon, and the bracket behind them. */
-  private name(field: AnyField, bracket = ""): string {
-    const text = this.names.get(field) + bracket;
+  /** Writes the comma, the name and the colon, and what stands behind them. */
+  private name(field: AnyField, behind = ""): string {
+    const text = this.names.get(field) + behind;
     if (text.length > INLINE_KEY_BYTES || this.names.size > INLINE_FIELDS) return `o=${this.put(text)};`;
     const { words } = toText(text);
     return `${[...words].map((word, index) => `O.setFloat64(o+${index * 8},${word},true);`).join("")}o+=${text.length};`;
@@ -325,8 +352,6 @@ function isClosed(type: DescEnum | undefined): type is DescEnum {
   return type !== undefined && !type.open;
 }
 
-/** JSON text of a value of an enum; that of NullValue is null. */
-export function enumJson(value: DescEnumValue | undefined): string {
-  if (value === undefined || value.parent.typeName === NULL_VALUE) return "null";
-  return quote(value.jsonName);
+function isImplicit(field: AnyField): boolean {
+  return field.kind === "field" && field.presence === FeatureSet_FieldPresence.IMPLICIT && field.message === undefined;
 }

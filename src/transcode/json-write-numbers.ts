@@ -54,21 +54,42 @@ export function writeInt32(value: number, out: DataView, o: number): number {
 
 /** A signed 64-bit integer from its halves, as a string (ProtoJSON: 64-bit integers are strings). */
 export function writeInt64(low: number, high: number, out: DataView, o: number): number {
-  if (high >= 0) return writeUint64(low, high, out, o);
   out.setUint8(o, QUOTE);
-  out.setUint8(o + 1, MINUS);
-  const negated = -low | 0;
-  o = writeWide(negated >>> 0, (~high + (negated === 0 ? 1 : 0)) >>> 0, out, o + 2);
+  o = writeInt64Number(low, high, out, o + 1);
   out.setUint8(o, QUOTE);
   return o + 1;
 }
 
 /** An unsigned 64-bit integer from its halves, as a string. */
 export function writeUint64(low: number, high: number, out: DataView, o: number): number {
-  out.setUint8(o++, QUOTE);
-  o = high === 0 ? writeUint32(low >>> 0, out, o) : writeWide(low >>> 0, high >>> 0, out, o);
+  out.setUint8(o, QUOTE);
+  o = writeUint64Number(low, high, out, o + 1);
   out.setUint8(o, QUOTE);
   return o + 1;
+}
+
+/** As writeInt64, as a number, all digits of it. */
+export function writeInt64Number(low: number, high: number, out: DataView, o: number): number {
+  if (high >= 0) return writeUint64Number(low, high, out, o);
+  out.setUint8(o, MINUS);
+  const negated = -low | 0;
+  return writeUint64Number(negated, ~high + (negated === 0 ? 1 : 0), out, o + 1);
+}
+
+/** As writeUint64, as a number, all digits of it. */
+export function writeUint64Number(low: number, high: number, out: DataView, o: number): number {
+  return high === 0 ? writeUint32(low >>> 0, out, o) : writeWide(low >>> 0, high >>> 0, out, o);
+}
+
+/** As writeInt64, as a number within ±(2^53 - 1). */
+export function writeInt64Safe(low: number, high: number, out: DataView, o: number): number {
+  const isSafe = high < EXACT_HIGH && (high > -EXACT_HIGH || (high === -EXACT_HIGH && low !== 0));
+  return isSafe ? writeInt64Number(low, high, out, o) : writeInt64(low, high, out, o);
+}
+
+/** As writeUint64, as a number up to 2^53 - 1. */
+export function writeUint64Safe(low: number, high: number, out: DataView, o: number): number {
+  return high >>> 0 < EXACT_HIGH ? writeUint64Number(low, high, out, o) : writeUint64(low, high, out, o);
 }
 
 // Up to here high * 2^32 + low is exact as a double.

@@ -1,5 +1,6 @@
 // Pieces of generated source that read one value, by its type; json-write-generate.ts names the variables.
 import { type DescEnum, ScalarType } from "@bufbuild/protobuf";
+import type { JsonOptions } from "./options.ts";
 import { Wire } from "./wire-scan.ts";
 
 /** What a value is: a field, an element of a list, the key or value of a map; not a message. */
@@ -27,7 +28,7 @@ export function wireTypeOf(type: ValueType): number {
   }
 }
 
-/** 64-bit integers are strings in JSON. */
+/** Whether a value is read into two halves: a 64-bit integer. */
 export function isWide(scalar: ScalarType | undefined): boolean {
   switch (scalar) {
     case ScalarType.INT64:
@@ -99,8 +100,11 @@ export function isSet(type: ValueType): string {
   return type.scalar === ScalarType.DOUBLE || type.scalar === ScalarType.FLOAT ? "x!==0||1/x<0" : "v!==0";
 }
 
+// By JsonOptions.int64: what is written behind the function's name.
+const INT64_FORMS = { string: "", number: "Number", safe: "Safe" } as const;
+
 /** Writes the value just read; enums apart. */
-export function writeValue(scalar: ScalarType): string {
+export function writeValue(scalar: ScalarType, int64: JsonOptions["int64"]): string {
   switch (scalar) {
     case ScalarType.DOUBLE:
       return "o=writeDouble(x,O,o);";
@@ -116,10 +120,10 @@ export function writeValue(scalar: ScalarType): string {
     case ScalarType.INT64:
     case ScalarType.SINT64:
     case ScalarType.SFIXED64:
-      return "o=writeInt64(l,h,O,o);";
+      return `o=writeInt64${INT64_FORMS[int64]}(l,h,O,o);`;
     case ScalarType.UINT64:
     case ScalarType.FIXED64:
-      return "o=writeUint64(l,h,O,o);";
+      return `o=writeUint64${INT64_FORMS[int64]}(l,h,O,o);`;
     case ScalarType.STRING:
       return "o=writeString(b,p,q,o);O=sink.view;p=q;";
     case ScalarType.BYTES:
@@ -129,11 +133,11 @@ export function writeValue(scalar: ScalarType): string {
   }
 }
 
-/** JSON text of the default of a type. */
-export function defaultJson(type: ValueType): string {
+/** JSON text of the default of a type; enums apart. */
+export function defaultJson(type: ValueType, int64: JsonOptions["int64"]): string {
   if (type.scalar === ScalarType.STRING || type.scalar === ScalarType.BYTES) return '""';
   if (type.scalar === ScalarType.BOOL) return "false";
-  return isWide(type.scalar) ? '"0"' : "0";
+  return isWide(type.scalar) && int64 === "string" ? '"0"' : "0";
 }
 
 /** The code of one field, by its number: ends in `continue`, or in `break` where the wire type is another. */

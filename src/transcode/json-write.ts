@@ -1,7 +1,7 @@
 import type { DescExtension, DescField, DescMessage, Registry } from "@bufbuild/protobuf";
-import { type AnyField, enumJson, generateWriter, type WriteMessage, type WriterSlot } from "./json-write-generate.ts";
+import { createForms, zeroJson } from "./json-write-forms.ts";
+import { type AnyField, generateWriter, type WriteMessage, type WriterSlot } from "./json-write-generate.ts";
 import { IRREGULAR, keys } from "./json-write-keys.ts";
-import { defaultJson } from "./json-write-snippets.ts";
 import { writeDuration, writeTimestamp } from "./json-write-time.ts";
 import { anyWriter, writeFieldMask, writeListValue, writeStruct, writeValue } from "./json-write-well-known.ts";
 import type { JsonOptions } from "./options.ts";
@@ -25,11 +25,18 @@ export interface JsonWriters {
    * {} by its type, the first name of an enum, null for a well-known type whose JSON is no object or array.
    */
   field(desc: DescMessage, field: DescField): JsonWriter;
+  /**
+   * Compiles the writers that were asked for and those that they call, one a step, so that no request has to wait for
+   * it: `for (const _ of writers.warm()) await aWhile()`. What an Any holds is not known before.
+   */
+  warm(): Generator<void, void>;
 }
 
 /** Makes the writers of the messages of a registry, where the contents of Any and extensions are looked up as well. */
 export function createJsonWriters(registry: Registry, options: JsonOptions): JsonWriters {
-  const slots = new Map<DescMessage, WriterSlot>();
+  const { emitDefaults } = options;
+  const forms = createForms(options);
+  const slots = new Map<DescMessage | DescField, WriterSlot>();
   const fields = new Map<DescMessage, ReadonlyMap<number, AnyField>>();
   const extensions = Map.groupBy(extensionsIn(registry), (extension) => extension.extendee.typeName);
   const normalise = createNormalise({ fieldsOf, messageOf: (typeName) => registry.getMessage(typeName) });
@@ -53,15 +60,19 @@ export function createJsonWriters(registry: Registry, options: JsonOptions): Jso
   }
 
   function slotOf(message: DescMessage): WriterSlot {
-    const known = slots.get(message);
+    return lazy(message, () => compile(message));
+  }
+
+  function lazy(key: DescMessage | DescField, make: () => WriteMessage): WriterSlot {
+    const known = slots.get(key);
     if (known !== undefined) return known;
     const slot: WriterSlot = {
       write(bytes, p, e, o, depth) {
-        slot.write = compile(message);
+        slot.write = make();
         return slot.write(bytes, p, e, o, depth);
       },
     };
-    slots.set(message, slot);
+    slots.set(key, slot);
     return slot;
   }
 
@@ -71,11 +82,21 @@ export function createJsonWriters(registry: Registry, options: JsonOptions): Jso
     if (typeof special === "function") return special;
     const [value] = message.fields;
     if (special === "wrapper" && value !== undefined) return compileField(value);
-    return generateWriter({ fields: [...fieldsOf(message).values()], nameOf, slotOf });
+    return generateWriter({ fields: [...fieldsOf(message).values()], nameOf, slotOf, forms, emitDefaults });
   }
 
   function compileField(field: DescField): WriteMessage {
-    return generateWriter({ fields: [field], nameOf, slotOf, bare: absentJson(field) });
+    return generateWriter({ fields: [field], nameOf, slotOf, forms, emitDefaults, bare: absentJson(field) });
+  }
+
+  function absentJson(field: DescField): string {
+    if (field.fieldKind === "list") return "[]";
+    if (field.fieldKind === "map") return "{}";
+    if (field.fieldKind !== "message") return zeroJson(field, forms);
+    const { typeName } = field.message;
+    if (typeName === "google.protobuf.ListValue") return "[]";
+    if (typeName === "google.protobuf.Struct" || typeName === "google.protobuf.Any") return "{}";
+    return SPECIAL.has(typeName) ? "null" : "{}";
   }
 
   function entry(message: DescMessage, slot: WriterSlot): JsonWriter {
@@ -114,16 +135,30 @@ export function createJsonWriters(registry: Registry, options: JsonOptions): Jso
 
   return {
     message: (desc) => entry(desc, slotOf(desc)),
-    field(desc, field) {
-      const slot: WriterSlot = {
-        write(bytes, p, e, o, depth) {
-          slot.write = compileField(field);
-          return slot.write(bytes, p, e, o, depth);
-        },
-      };
-      return entry(desc, slot);
+    field: (desc, field) =>
+      entry(
+        desc,
+        lazy(field, () => compileField(field)),
+      ),
+    *warm() {
+      // Compiling one adds those that it calls.
+      for (const slot of slots.values()) {
+        warmUp(slot);
+        yield;
+      }
     },
   };
+}
+
+/** V8, too, compiles a function when it is first called: hence with a message. */
+function warmUp(slot: WriterSlot): void {
+  keys.reset();
+  try {
+    slot.write(Buffer.alloc(0), 0, 0, sink.length, MAX_DEPTH);
+  } catch (error) {
+    // An empty google.protobuf.Value has no JSON; its writer is warm all the same.
+    if (!(error instanceof WireError)) throw error;
+  }
 }
 
 /** Messages whose JSON is not the object of their fields; in an Any it stands under `value`. */
@@ -148,17 +183,6 @@ const SPECIAL: ReadonlyMap<string, WriteMessage | "any" | "wrapper"> = new Map<
   ["google.protobuf.StringValue", "wrapper"],
   ["google.protobuf.BytesValue", "wrapper"],
 ]);
-
-function absentJson(field: DescField): string {
-  if (field.fieldKind === "list") return "[]";
-  if (field.fieldKind === "map") return "{}";
-  if (field.fieldKind === "enum") return enumJson(field.enum.values[0]);
-  if (field.fieldKind === "scalar") return defaultJson(field);
-  const { typeName } = field.message;
-  if (typeName === "google.protobuf.ListValue") return "[]";
-  if (typeName === "google.protobuf.Struct" || typeName === "google.protobuf.Any") return "{}";
-  return SPECIAL.has(typeName) ? "null" : "{}";
-}
 
 function* extensionsIn(registry: Registry): Generator<DescExtension> {
   for (const type of registry) if (type.kind === "extension") yield type;
