@@ -31,7 +31,7 @@ export const ErrorCode = {
   ProtocolError: 1,
   InternalError: 2,
   FlowControlError: 3,
-  FrameSizeError: 5,
+  FrameSizeError: 6,
   RefusedStream: 7,
   Cancel: 8,
   CompressionError: 9,

@@ -33,7 +33,9 @@ export class Liveness {
   private heardMs: number;
   private calls = 0;
   private mayPing = true;
+  /** A ping is out, and nothing has come since. */
   private isPinging = false;
+  private pingedMs = 0;
   private stopTimer: (() => void) | null = null;
 
   constructor(clock: Clock, options: LivenessOptions, listener: LivenessListener) {
@@ -44,9 +46,10 @@ export class Liveness {
     if (options.withoutCalls) this.wait(options.afterMs);
   }
 
-  /** Bytes came. */
+  /** Bytes came, whatever they are. */
   onBytes(nowMs: number): void {
     this.heardMs = nowMs;
+    this.isPinging = false;
   }
 
   /** Headers or data of a call came. */
@@ -78,29 +81,27 @@ export class Liveness {
   private check(): void {
     this.stopTimer = null;
     const { afterMs, timeoutMs, again, withoutCalls } = this.options;
-    const silentMs = this.clock.now() - this.heardMs;
+    const now = this.clock.now();
     if (this.isPinging) {
-      this.isPinging = false;
-      if (silentMs >= timeoutMs) {
-        this.listener.onDead(`no answer to a ping within ${timeoutMs} ms`);
-        return;
-      }
+      const leftMs = this.pingedMs + timeoutMs - now;
+      // Looks in between, because after an answer the silence begins anew.
+      if (leftMs > 0) this.wait(Math.min(leftMs, afterMs));
+      else this.listener.onDead(`no answer to a ping within ${timeoutMs} ms`);
+      return;
     }
     // The next call starts the timer again.
     if (this.calls === 0 && !withoutCalls) return;
+    const silentMs = now - this.heardMs;
     if (silentMs < afterMs) {
       this.wait(afterMs - silentMs);
       return;
     }
-    if (!this.mayPing && !again) {
-      this.wait(afterMs);
-      return;
+    if (this.mayPing || again) {
+      this.mayPing = false;
+      this.isPinging = true;
+      this.pingedMs = now;
+      this.listener.ping();
     }
-    this.mayPing = false;
-    this.isPinging = true;
-    this.listener.ping();
-    // Counted from the ping: silence before it proves nothing.
-    this.heardMs = this.clock.now();
-    this.wait(timeoutMs);
+    this.wait(Math.min(afterMs, timeoutMs));
   }
 }
