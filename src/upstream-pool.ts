@@ -9,7 +9,9 @@ import { createStaticResolver } from "./discovery/static.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Metrics, UpstreamGauges } from "./telemetry/metrics.ts";
 import { observeDiscovery, observeUpstream } from "./telemetry/subscribe.ts";
+import type { ConnectionFactory } from "./upstream/connection/connection.ts";
 import { grpcJsConnection } from "./upstream/connection/grpc-js.ts";
+import { createHttp2Connection, http2Connection } from "./upstream/connection/http2.ts";
 import type { Resolver } from "./upstream/resolver.ts";
 import { createUpstream, type Upstream, type UpstreamSettings } from "./upstream/upstream.ts";
 
@@ -118,7 +120,7 @@ export class UpstreamPool {
     const upstream = createUpstream({
       name: config.name,
       resolver: this.resolverOf(config),
-      connect: grpcJsConnection,
+      connect: connectionOf(config),
       connectTimeoutMs: config.connectTimeoutMs,
       maxMessageBytes: config.maxMessageBytes,
       ...settingsOf(config),
@@ -174,9 +176,14 @@ function settingsOf({ loadBalancing, policy, removalGuardMs }: UpstreamConfig): 
   return { policy: loadBalancing.policy, queue: policy.waitForReady.queue, removalGuardMs };
 }
 
+function connectionOf({ transport, keepalive }: UpstreamConfig): ConnectionFactory {
+  if (transport === "grpc-js") return grpcJsConnection;
+  return keepalive === null ? http2Connection : createHttp2Connection({ keepalive });
+}
+
 function keyOf(config: UpstreamConfig): string {
-  const { name, target, connectTimeoutMs, maxMessageBytes, etcd } = config;
-  return JSON.stringify([name, target, connectTimeoutMs, maxMessageBytes, etcd]);
+  const { name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, etcd } = config;
+  return JSON.stringify([name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, etcd]);
 }
 
 function clusterKeyOf(config: UpstreamConfig): string {

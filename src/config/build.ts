@@ -4,6 +4,7 @@ import { toEtcdOptions } from "../discovery/options.ts";
 import { toServerOptions } from "../edge/options.ts";
 import { toHttpRule, toRoutingOptions, toRpc } from "../routing/options.ts";
 import { toSchemaSource } from "../schema/options.ts";
+import { toKeepalive } from "../upstream/options.ts";
 import type { Config, PlacedRule, Policy, RouteConfig, UpstreamConfig } from "./config.ts";
 import { nearestSpot } from "./issues.ts";
 import { formatPath, type Path } from "./path.ts";
@@ -60,6 +61,8 @@ class Builder {
       connectTimeoutMs: parsed.connect_timeout,
       removalGuardMs: parsed.removal_guard,
       maxMessageBytes: parsed.limits.message,
+      transport: parsed.transport,
+      keepalive: toKeepalive(parsed.keepalive),
       etcd: toEtcdOptions(parsed.target, this.parsed.defaults.discovery, parsed.discovery),
       policy: mergePolicy(defaults, toPolicyOverrides(parsed)),
       position: this.keyAt(at),

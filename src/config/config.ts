@@ -4,7 +4,7 @@ import type { ServerOptions } from "../edge/options.ts";
 import type { RoutingOptions } from "../routing/table.ts";
 import type { HttpRule } from "../schema/http-rule.ts";
 import type { SchemaSource } from "../schema/load.ts";
-import type { LoadBalancing } from "../upstream/options.ts";
+import type { Keepalive, LoadBalancing } from "../upstream/options.ts";
 import type { Policy } from "./policy.ts";
 import type { Position } from "./yaml.ts";
 
@@ -34,6 +34,9 @@ export interface UpstreamConfig {
   readonly connectTimeoutMs: number;
   readonly removalGuardMs: number;
   readonly maxMessageBytes: number;
+  readonly transport: "http2" | "grpc-js";
+  /** Of transport http2; null: none. */
+  readonly keepalive: Keepalive | null;
   /** The etcd that an `etcd:` target is looked up in; null for other targets. */
   readonly etcd: EtcdOptions | null;
   readonly policy: Policy;

@@ -1,4 +1,4 @@
-import { choice, duration, filled, section, size } from "../core/options.ts";
+import { choice, duration, filled, flag, section, size } from "../core/options.ts";
 
 export interface LoadBalancing {
   readonly policy: "least_request" | "round_robin";
@@ -36,9 +36,43 @@ export const connectionShape = {
     { message: filled(size({ docs: "Largest message taken from an instance.", default: "4MiB", min: 0 })) },
   ).prefault({}),
   transport: filled(
-    choice({ docs: "Which gRPC client is used.", of: ["grpc-js"], later: ["http2", "lean"], default: "grpc-js" }),
+    choice({
+      docs: "Which gRPC client is used: the gateway's own over HTTP/2, at a tenth of the other's CPU, or grpc-js.",
+      of: ["http2", "grpc-js"],
+      default: "http2",
+    }),
   ),
+  keepalive: section(
+    {
+      docs:
+        "Pings on silent connections, for what drops them while idle, such as a NAT; off by default. " +
+        "Servers may hang up on a client that pings too often: grpc-go wants 5m, unless told otherwise. Of http2 only.",
+    },
+    {
+      time: duration({ docs: "Silence of the instance after which it is pinged.", min: 1000 }),
+      timeout: filled(duration({ docs: "How long its answer may take.", default: "20s" })),
+      permit_without_calls: filled(flag({ docs: "Whether to ping also while no call is in flight.", default: false })),
+    },
+  ).optional(),
 };
 
+export interface Keepalive {
+  readonly timeMs: number;
+  readonly timeoutMs: number;
+  readonly permitWithoutCalls: boolean;
+}
+
+interface ParsedKeepalive {
+  readonly time: number;
+  readonly timeout: number;
+  readonly permit_without_calls: boolean;
+}
+
+/** Null where nothing is to be pinged. */
+export function toKeepalive(parsed: ParsedKeepalive | undefined): Keepalive | null {
+  if (parsed === undefined) return null;
+  return { timeMs: parsed.time, timeoutMs: parsed.timeout, permitWithoutCalls: parsed.permit_without_calls };
+}
+
 /** Keys of an upstream of a later version. */
-export const laterUpstreamKeys = ["tls", "keepalive", "outlier_detection", "health_check", "breaker", "zone"];
+export const laterUpstreamKeys = ["tls", "outlier_detection", "health_check", "breaker", "zone"];

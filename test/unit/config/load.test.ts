@@ -53,6 +53,8 @@ describe("parseConfig()", () => {
         connectTimeoutMs: 3000,
         removalGuardMs: 300_000,
         maxMessageBytes: 4_194_304,
+        transport: "http2",
+        keepalive: null,
         etcd: null,
         policy: {
           timeoutMs: 5000,
@@ -263,8 +265,12 @@ routes:
     [route("gett: /x"), '3:24: routes[0]: unknown key "gett"; did you mean "get"?'],
     // later
     [u("tls: {}"), "3:71: upstreams.u: tls is not supported yet"],
-    [u("keepalive: 5m"), "3:71: upstreams.u: keepalive is not supported yet"],
-    [u("transport: http2"), '3:82: upstreams.u.transport: expected grpc-js, not "http2"; http2 is not supported yet'],
+    [u("transport: quic"), '3:82: upstreams.u.transport: expected http2 or grpc-js, not "quic"'],
+    [u("keepalive: 5m"), '3:82: upstreams.u.keepalive: expected a map of keys, not "5m"'],
+    [
+      u("keepalive: { timeout: 5s }"),
+      '3:71: upstreams.u.keepalive: missing key "time": expected a duration such as 250ms, 5s or 1m30s',
+    ],
     [
       u("load_balancing: { policy: p2c }"),
       '3:97: upstreams.u.load_balancing.policy: expected least_request or round_robin, not "p2c"; p2c is not supported yet',
