@@ -266,11 +266,14 @@ describe("a server that sends anything", () => {
     let sessions = 0;
     let broken = 0;
     while (performance.now() < until) {
-      sessions++;
+      const isWild = sessions++ % 2 === 0;
       const peer: Http2Peer = await openPeer(new HandClock());
       const calls = Array.from({ length: 5 }, () => peer.call(below(2) === 0 ? null : "ping"));
       const pick = [
-        settings([below(8), below(2) === 0 ? below(100_000) : 2 ** 31 - 1]),
+        settings([
+          isWild ? below(8) : ([1, 3, 4, 6, 99][below(5)] ?? 4),
+          below(2) === 0 ? below(100_000) : 2 ** 31 - 1,
+        ]),
         head(1),
         head(3, 5, OK),
         data(1, message("x")),
@@ -279,7 +282,7 @@ describe("a server that sends anything", () => {
       for (let i = 0; i < 40; i++) {
         const valid = pick[below(pick.length)] ?? reply(1);
         let bytes: Buffer;
-        switch (below(4)) {
+        switch (isWild ? below(20) : 2) {
           case 0:
             bytes = frame(
               below(11),
@@ -305,12 +308,13 @@ describe("a server that sends anything", () => {
         if (below(9) === 0) await peer.frames();
       }
       if (peer.closed !== null) broken++;
+      assert.ok(isWild || peer.closed === null, `seed ${seed}: ${peer.events.join()}`);
       peer.cut();
       for (const { handle } of calls) handle.resume();
       assert.equal(peer.session.inFlight, 0, `seed ${seed}`);
       assert.equal(peer.events.filter((event) => event.startsWith("gone")).length, 1, `seed ${seed}`);
     }
-    assert.ok(sessions > 20 && broken > 0 && broken < sessions, `seed ${seed}: ${broken} of ${sessions}`);
+    assert.ok(sessions > 20 && broken > 0, `seed ${seed}: ${broken} of ${sessions}`);
   });
 });
 
