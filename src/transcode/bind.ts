@@ -3,7 +3,7 @@ import { fieldError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { fieldOf } from "./field-path.ts";
 import type { JsonReaders } from "./json-read.ts";
-import type { JsonOptions, RequestOptions } from "./options.ts";
+import { defaultJsonOptions, type JsonOptions, type RequestOptions } from "./options.ts";
 import { compileQuery, type QueryReader } from "./query.ts";
 import { singularTargetOf, writeText, type Target } from "./query-target.ts";
 import { compileMaskWriter, hasMask, updateMaskOf, type MaskWriter } from "./update-mask.ts";
@@ -39,7 +39,7 @@ export function checkBinding({ input, variables, body }: Binding): BindingProble
   const problems: BindingProblem[] = [];
   const seen = new Map<string, string>();
   for (const variable of variables) {
-    const target = singularTargetOf(input, variable);
+    const target = singularTargetOf(input, variable, defaultJsonOptions);
     const problem = (message: string): number =>
       problems.push({ part: "path", message: `variable {${variable}} of ${input.typeName}: ${message}` });
     if (target.kind === "problem") {
@@ -69,9 +69,11 @@ export function compileBinder(binding: Binding, readers: JsonReaders, options: B
   const readBody = body === "*" ? readers.message(input) : bodyField && readers.field(input, bodyField);
   const mask = binding.method === "PATCH" && options.updateMask === "auto" ? updateMaskOf(input) : undefined;
   const readQuery =
-    body === "*" ? noQuery(unknown) : compileQuery({ message: input, unknown, bodyField, watched: mask });
+    body === "*"
+      ? noQuery(unknown)
+      : compileQuery({ message: input, unknown, enums: options, bodyField, watched: mask });
   const writeMask = mask && bodyField && compileMask(mask, bodyField, options);
-  const targets = variables.map((variable) => targetOrThrow(input, variable));
+  const targets = variables.map((variable) => targetOrThrow(input, variable, options));
 
   // In this order, since of two values for one field the last one on the wire wins, members of a oneof included: the
   // path over the body over the query.
@@ -105,7 +107,7 @@ function noQuery(unknown: "reject" | "ignore"): QueryReader {
 /** The update mask is filled in for an update of one message (AIP-134); undefined where the body is nothing such. */
 function compileMask(mask: DescField, body: DescField, options: JsonOptions): MaskWriter | undefined {
   if (mask === body || !hasMask(body) || body.message === undefined) return undefined;
-  return compileMaskWriter(mask, body.message, options.unknownFields === "ignore");
+  return compileMaskWriter(mask, body.message, options);
 }
 
 function isBlank(json: Uint8Array): boolean {
@@ -118,8 +120,8 @@ function fieldOrThrow(message: DescMessage, name: string): DescField {
   return field;
 }
 
-function targetOrThrow(message: DescMessage, path: string): Target {
-  const target = singularTargetOf(message, path);
+function targetOrThrow(message: DescMessage, path: string, options: JsonOptions): Target {
+  const target = singularTargetOf(message, path, options);
   if (target.kind === "problem") throw new Error(`no field ${path} in ${message.typeName}; checkBinding was not asked`);
   return target;
 }

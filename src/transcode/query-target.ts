@@ -10,7 +10,7 @@ import {
 } from "./field-path.ts";
 import { loadText } from "./json-read-input.ts";
 import type { Read } from "./json-read-scalar.ts";
-import { compileKeyWriter, compileTextWriter } from "./scalar.ts";
+import { compileKeyWriter, compileTextWriter, type EnumOptions } from "./scalar.ts";
 import { close, ROOM, tagBytes, wire } from "./wire.ts";
 
 /** The way from a message to a field: what two parameters are compared by. */
@@ -57,7 +57,7 @@ export interface TargetFinder {
 // Clients may spell one path in many ways; those that were seen first are remembered.
 const MAX_REMEMBERED = 256;
 
-export function createTargetFinder(message: DescMessage): TargetFinder {
+export function createTargetFinder(message: DescMessage, enums: EnumOptions): TargetFinder {
   const targets = new Map<string, Target>();
   const containers = new Map<string, Container>();
 
@@ -65,7 +65,7 @@ export function createTargetFinder(message: DescMessage): TargetFinder {
     const way = wayOf(fields);
     let container = containers.get(way.id);
     if (container === undefined) {
-      container = toContainer(way, field);
+      container = toContainer(way, field, enums);
       if (containers.size < MAX_REMEMBERED) containers.set(way.id, container);
     }
     return container;
@@ -86,7 +86,7 @@ export function createTargetFinder(message: DescMessage): TargetFinder {
           return { kind: "problem", code: "FIELD_INVALID", reason: noTextReason(found.container, true) };
         }
         case "field": {
-          const target = toTarget(found.fields);
+          const target = toTarget(found.fields, enums);
           if (target.kind === "field" && targets.size < MAX_REMEMBERED) targets.set(path, target);
           return target;
         }
@@ -98,7 +98,7 @@ export function createTargetFinder(message: DescMessage): TargetFinder {
 }
 
 /** Finds the field that a path variable or header names from `message`: one that takes one value. */
-export function singularTargetOf(message: DescMessage, path: string): Target | PathProblem {
+export function singularTargetOf(message: DescMessage, path: string, enums: EnumOptions): Target | PathProblem {
   let desc: DescMessage | undefined = message;
   for (const name of path.split(".")) {
     const field: DescField | undefined = desc && fieldOf(desc, name);
@@ -109,23 +109,23 @@ export function singularTargetOf(message: DescMessage, path: string): Target | P
     desc = field?.message;
   }
   const found = resolveFieldPath(message, path);
-  return found.kind === "field" ? toTarget(found.fields) : (found as PathProblem); // an element has a container
+  return found.kind === "field" ? toTarget(found.fields, enums) : (found as PathProblem); // an element has a container
 }
 
-function toTarget(fields: readonly DescField[]): Target | PathProblem {
+function toTarget(fields: readonly DescField[], enums: EnumOptions): Target | PathProblem {
   const leaf = fields.at(-1) as DescField; // a path has at least one field
-  const write = leaf.fieldKind === "map" ? undefined : compileTextWriter(leaf);
+  const write = leaf.fieldKind === "map" ? undefined : compileTextWriter(leaf, enums);
   if (write === undefined) return { kind: "problem", code: "FIELD_INVALID", reason: noTextReason(leaf, false) };
   return { kind: "field", ...wayOf(fields), write, isRepeated: leaf.fieldKind === "list" };
 }
 
-function toContainer(way: Way, field: ContainerField): Container {
+function toContainer(way: Way, field: ContainerField, enums: EnumOptions): Container {
   return {
     kind: "container",
     ...way,
     field,
     writeKey: field.fieldKind === "map" ? compileKeyWriter(field.mapKey) : undefined,
-    writeText: compileTextWriter(field),
+    writeText: compileTextWriter(field, enums),
     message: nestedMessage(field),
   };
 }

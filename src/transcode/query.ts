@@ -3,10 +3,12 @@ import { fieldError, type GatewayError } from "../core/errors.ts";
 import { shorten } from "./json-read-error.ts";
 import { MAX_PARAMETERS, Scope } from "./query-elements.ts";
 import { createTargetFinder, writeText, type ElementTarget, type Target, type TargetFinder } from "./query-target.ts";
+import type { EnumOptions } from "./scalar.ts";
 
 export interface QueryOptions {
   readonly message: DescMessage;
   readonly unknown: "reject" | "ignore";
+  readonly enums: EnumOptions;
   /** The field that the body sets, if it sets one; parameters may not reach into it. */
   readonly bodyField: DescField | undefined;
   /** A field of the message that the caller wants to know of. */
@@ -24,11 +26,11 @@ const MAX_NAME_CHARACTERS = 32_768;
  * (`resolveFieldPath`). A repeated field is given by repetition or by index, any other once. The reader throws
  * FIELD_INVALID or FIELD_UNKNOWN.
  */
-export function compileQuery({ message, unknown, bodyField, watched }: QueryOptions): QueryReader {
+export function compileQuery({ message, unknown, enums, bodyField, watched }: QueryOptions): QueryReader {
   const finders = new Map<DescMessage, TargetFinder>();
   const finderOf = (desc: DescMessage): TargetFinder => {
     let finder = finders.get(desc);
-    if (finder === undefined) finders.set(desc, (finder = createTargetFinder(desc)));
+    if (finder === undefined) finders.set(desc, (finder = createTargetFinder(desc, enums)));
     return finder;
   };
   const root = finderOf(message);

@@ -2,26 +2,37 @@ import { ScalarType, type DescField } from "@bufbuild/protobuf";
 import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import { isValueLike } from "./field-path.ts";
 import { input } from "./json-read-input.ts";
-import { createEnumTable, putEnum, putEnumNumber, wrongName, type EnumTable } from "./json-read-names.ts";
+import {
+  createEnumTable,
+  findEnumValue,
+  putEnum,
+  putEnumNumber,
+  wrongName,
+  type EnumTable,
+} from "./json-read-names.ts";
 import { numberOfSpan, putFloat } from "./json-read-number.ts";
 import { putBool, scalars, type Read } from "./json-read-scalar.ts";
 import { putBase64, putBytes } from "./json-read-string.ts";
 import { wrong } from "./json-read-syntax.ts";
 import { putDuration, putFieldMask, putTimestamp } from "./json-read-well-known.ts";
+import type { JsonOptions } from "./options.ts";
 import { close, tagBytes, wire } from "./wire.ts";
+
+/** How the names of enum values may be written. */
+export type EnumOptions = Pick<JsonOptions, "enumPrefix" | "enumCase">;
 
 /**
  * Gives the writer of a field's value from the plain text of a parameter or path variable, as `loadText` took it: tag
  * and value, defaults too. For a list, of one item; for a map, of the value in an entry. Undefined where the type has
  * no plain text.
  */
-export function compileTextWriter(field: DescField): Read | undefined {
+export function compileTextWriter(field: DescField, enums: EnumOptions): Read | undefined {
   const number = field.fieldKind === "map" ? 2 : field.number;
   if (field.scalar !== undefined) return tagged(number, scalars[field.scalar].wireType, scalarText(field.scalar));
-  if (field.enum !== undefined) return tagged(number, 0, enumText(createEnumTable(field.enum, false)));
+  if (field.enum !== undefined) return tagged(number, 0, enumText(createEnumTable(field.enum, false, enums)));
   if (!isValueLike(field.message)) return undefined;
   const write = isWrapperDesc(field.message)
-    ? compileTextWriter(field.message.fields[0] as DescField) // isWrapperDesc saw it
+    ? compileTextWriter(field.message.fields[0] as DescField, enums) // isWrapperDesc saw it
     : WELL_KNOWN.get(field.message.typeName);
   if (write === undefined) return undefined;
   if (!("delimitedEncoding" in field && field.delimitedEncoding)) {
@@ -87,7 +98,7 @@ function enumText(table: EnumTable): Read {
       if (input.at !== input.end) wrong(0, table.expected);
       return end;
     }
-    const index = table.names.findSpan();
+    const index = findEnumValue(table);
     return index < 0 ? wrongName(0, table) : putEnum(table.numbers[index] as number, o);
   };
 }

@@ -2,8 +2,10 @@ import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { fieldError } from "../core/errors.ts";
 import { isJsonLike, isValueLike } from "./field-path.ts";
 import { input } from "./json-read-input.ts";
-import { createEnumTable, NameTable } from "./json-read-names.ts";
+import { createEnumTable, findEnumValue, NameTable, type EnumTable } from "./json-read-names.ts";
+import { span } from "./json-read-string.ts";
 import { colon, skip, skipSpace } from "./json-read-syntax.ts";
+import type { JsonOptions } from "./options.ts";
 import { closeMessage, openMessage } from "./query-target.ts";
 import { ROOM, wire } from "./wire.ts";
 
@@ -31,11 +33,11 @@ export function hasMask(field: DescField): boolean {
 /**
  * Compiles the writer of `mask` for the JSON of a message: the paths, by proto names, of the fields that the JSON names.
  * Nested messages are followed to their leaves, but lists, maps and well-known types count as a whole, and so do null,
- * which clears, and an empty object. Extensions are not listed, since no path can name them, and where `ignoreUnknown`,
- * neither are unknown fields and fields with unknown names of enum values, which the reader has passed over.
+ * which clears, and an empty object. Extensions are not listed, since no path can name them, and where unknown
+ * fields are ignored, neither are they nor fields with unknown names of enum values, which the reader has passed over, too.
  */
-export function compileMaskWriter(mask: DescField, message: DescMessage, ignoreUnknown: boolean): MaskWriter {
-  const shape = shapeOf(message, { ignoreUnknown, known: new Map() });
+export function compileMaskWriter(mask: DescField, message: DescMessage, options: JsonOptions): MaskWriter {
+  const shape = shapeOf(message, options, new Map());
   return () => {
     input.at = skipSpace(0);
     if (input.bytes[input.at] !== 0x7b) return;
@@ -61,17 +63,11 @@ interface FieldShape {
   readonly name: string;
   /** Where its fields are listed in its place. */
   readonly shape: Shape | undefined;
-  /** Where a value with another name is passed over. */
-  readonly enumNames: NameTable | undefined;
+  /** Where values with other names are passed over. */
+  readonly enumTable: EnumTable | undefined;
 }
 
-interface ShapeContext {
-  readonly ignoreUnknown: boolean;
-  readonly known: Map<DescMessage, Shape>;
-}
-
-function shapeOf(desc: DescMessage, context: ShapeContext): Shape {
-  const { ignoreUnknown, known } = context;
+function shapeOf(desc: DescMessage, options: JsonOptions, known: Map<DescMessage, Shape>): Shape {
   const before = known.get(desc);
   if (before !== undefined) return before;
   const indexes = new Map<string, number>();
@@ -83,11 +79,11 @@ function shapeOf(desc: DescMessage, context: ShapeContext): Shape {
   known.set(desc, shape);
   for (const field of desc.fields) {
     const inner = hasMask(field) ? field.message : undefined;
-    const enumDesc = ignoreUnknown && field.fieldKind === "enum" ? field.enum : undefined;
+    const enumDesc = options.unknownFields === "ignore" && field.fieldKind === "enum" ? field.enum : undefined;
     fields.push({
       name: field.name,
-      shape: inner && shapeOf(inner, context),
-      enumNames: enumDesc && createEnumTable(enumDesc, true).names,
+      shape: inner && shapeOf(inner, options, known),
+      enumTable: enumDesc && createEnumTable(enumDesc, true, options),
     });
   }
   return shape;
@@ -123,9 +119,10 @@ function writePaths(shape: Shape, path: string, mask: string): void {
 }
 
 /** Whether the value at `at` is a name that its enum does not have. */
-function isPassedOver({ enumNames }: FieldShape, at: number): boolean {
-  if (enumNames === undefined || input.bytes[at] !== 0x22) return false;
-  const isUnknown = enumNames.findQuoted() < 0;
+function isPassedOver({ enumTable }: FieldShape, at: number): boolean {
+  if (enumTable === undefined || input.bytes[at] !== 0x22) return false;
+  span("a name");
+  const isUnknown = findEnumValue(enumTable) < 0;
   input.at = at;
   return isUnknown;
 }

@@ -11,6 +11,7 @@ import {
 } from "@bufbuild/protobuf";
 import { GatewayError } from "../../../src/core/errors.ts";
 import { compileQuery } from "../../../src/transcode/query.ts";
+import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { wire } from "../../../src/transcode/wire.ts";
 import { freshSeed, seededRandom } from "../../support/seeded-random.ts";
 import { messageType, registry } from "../../support/transcode-schema.ts";
@@ -245,7 +246,7 @@ describe("compileQuery()", () => {
     const seed = freshSeed();
     const random = seededRandom(seed);
     const pick: Pick = (from) => from[Math.floor(random() * from.length)] as (typeof from)[0];
-    const read = compileQuery({ message: All, unknown: "reject", bodyField: undefined });
+    const read = compileQuery({ message: All, unknown: "reject", enums: defaultJsonOptions, bodyField: undefined });
     const until = performance.now() + RUN_MS;
     let accepted = 0;
     for (let run = 0; performance.now() < until; run++) {

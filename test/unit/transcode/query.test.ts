@@ -3,13 +3,20 @@ import { describe, it } from "node:test";
 import { fromBinary, toJson, type JsonValue } from "@bufbuild/protobuf";
 import { GatewayError } from "../../../src/core/errors.ts";
 import { compileQuery, type QueryOptions } from "../../../src/transcode/query.ts";
+import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { wire } from "../../../src/transcode/wire.ts";
 import { fieldOf, messageType, registry } from "../../support/transcode-schema.ts";
 
 const All = messageType("All");
 
 function bytesOf(query: string, options: Partial<QueryOptions> = {}): Buffer {
-  const read = compileQuery({ message: All, unknown: "reject", bodyField: undefined, ...options });
+  const read = compileQuery({
+    message: All,
+    unknown: "reject",
+    enums: defaultJsonOptions,
+    bodyField: undefined,
+    ...options,
+  });
   wire.reset();
   read(query);
   return wire.take();
@@ -253,7 +260,7 @@ describe("compileQuery(): bounds", () => {
   });
 
   it("hold for what is remembered", () => {
-    const read = compileQuery({ message: All, unknown: "reject", bodyField: undefined });
+    const read = compileQuery({ message: All, unknown: "reject", enums: defaultJsonOptions, bodyField: undefined });
     for (let i = 0; i < 2000; i++) {
       const steps = Array.from({ length: 11 }, (_, bit) => ((i >> bit) & 1 ? "pickChild" : "pick_child"));
       wire.reset();
@@ -274,6 +281,7 @@ describe("compileQuery(): the watched field", () => {
     const read = compileQuery({
       message: All,
       unknown: "reject",
+      enums: defaultJsonOptions,
       bodyField: undefined,
       watched: fieldOf(All, "child"),
     });
