@@ -90,7 +90,9 @@ describe("a body over the limit", () => {
     client.send(requestBytes("/v1/echo", { body: `${"a".repeat(0x2801)}`, headers: { "content-length": "70000" } }));
     assert.equal((await client.reply()).status, 413);
     client.send(Buffer.concat([Buffer.alloc(70_000 - 0x2801, "a"), requestBytes("/v1/act/smuggled")]));
+    const trickle = setInterval(() => client.send("x"), 50);
     await within(6000, new Promise((resolve) => client.socket.once("close", resolve)));
+    clearInterval(trickle);
     assert.equal(client.received.length, 0);
     assert.equal(calls, 0);
   });
