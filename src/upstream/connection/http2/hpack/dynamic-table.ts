@@ -22,10 +22,10 @@ export class DynamicTable {
   private readonly names: string[];
   private readonly values: string[];
   private readonly mask: number;
-  private readonly onEvict: ((name: string, value: string, entry: number) => void) | undefined;
+  private readonly onEvict: ((name: string, value: string) => void) | undefined;
 
   /** `maxBytes` is the highest limit there will be; `onEvict` hears of each entry that goes. */
-  constructor(maxBytes: number, limit: number, onEvict?: (name: string, value: string, entry: number) => void) {
+  constructor(maxBytes: number, limit: number, onEvict?: (name: string, value: string) => void) {
     const maxEntries = Math.max(1, Math.floor(maxBytes / ENTRY_OVERHEAD_BYTES));
     const capacity = 2 ** Math.ceil(Math.log2(maxEntries));
     this.names = new Array<string>(capacity).fill("");
@@ -70,7 +70,7 @@ export class DynamicTable {
       this.names[slot] = "";
       this.values[slot] = "";
       this.bytes -= name.length + value.length + ENTRY_OVERHEAD_BYTES;
-      this.onEvict?.(name, value, this.evicted);
+      this.onEvict?.(name, value);
       this.evicted++;
     }
   }

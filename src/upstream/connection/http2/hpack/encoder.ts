@@ -85,9 +85,8 @@ export class HpackEncoder {
   private isHeldBack = false;
 
   constructor() {
-    this.table = new DynamicTable(DEFAULT_TABLE_BYTES, DEFAULT_TABLE_BYTES, (name, value, entry) => {
-      const values = this.names.get(name)?.values;
-      if (values?.get(value) === entry) values.delete(value);
+    this.table = new DynamicTable(DEFAULT_TABLE_BYTES, DEFAULT_TABLE_BYTES, (name, value) => {
+      this.names.get(name)?.values.delete(value);
     });
   }
 

@@ -237,6 +237,20 @@ describe("HpackDecoder.decode()", () => {
       assert.throws(() => decode(decoder, Buffer.of(0xbe)), HpackError);
     });
 
+    it("but none that sets the table's size, even where nothing is evicted", () => {
+      const decoder = newDecoder();
+      const [less, more] = [unhex("3fc907"), unhex("3fe11f")]; // 1,000 and 4,096 bytes
+      for (const update of [less, more, less]) decode(decoder, update);
+      decode(decoder, Buffer.of(...added("a", "x".repeat(500)), ...added("b", "x".repeat(500))));
+      assert.throws(() => decode(decoder, Buffer.of(0xbf)), { message: "index 63 is beyond the table" });
+    });
+
+    it("apart that differ in zeros at their start", () => {
+      const decoder = newDecoder();
+      assert.equal(decode(decoder, unhex("000000"))?.length, 2);
+      assert.equal(decode(decoder, unhex("000000 000000"))?.length, 4);
+    });
+
     it("but none that is too large", () => {
       const decoder = newDecoder({ maxListBytes: 41 });
       assert.equal(decode(decoder, Buffer.of(0x88)), null);
@@ -330,7 +344,7 @@ describe("HpackDecoder, against a table that is written plainly", () => {
           assert.deepEqual(decode(decoder, Buffer.from(bytes)), expected);
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 300, interruptAfterTimeLimit: 10_000 },
     );
   });
 });

@@ -297,7 +297,7 @@ describe("HpackEncoder and HpackDecoder, step by step", () => {
           }
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 60, interruptAfterTimeLimit: 10_000 },
     );
     assert.ok(steps > 4000, `${steps} steps`);
   });

@@ -175,7 +175,7 @@ describe("HpackEncoder, read by nghttp2", () => {
           await client.close();
         }
       }),
-      { numRuns: 50 },
+      { numRuns: 50, timeout: 5000, interruptAfterTimeLimit: 20_000 },
     );
     assert.ok(count > 100, `${count} requests`);
   });
@@ -243,7 +243,7 @@ describe("HpackDecoder, given nghttp2's blocks", () => {
           await client.close();
         }
       }),
-      { numRuns: 50 },
+      { numRuns: 50, timeout: 5000, interruptAfterTimeLimit: 20_000 },
     );
     assert.ok(count > 100, `${count} replies`);
   });
