@@ -42,7 +42,7 @@ export class NodeHttpExchange implements HttpExchange {
   private readonly response: ServerResponse;
   private readonly state: AdapterState;
   private listener: ReplyListener | null = null;
-  /** The client holds its body back until it is told to send it. */
+  /** The client holds its body back until it is told to send it; after a reply without that, Node closes. */
   private expectsContinue: boolean;
   /** Set while the body is being read. */
   private bodyListener: BodyListener | null = null;
@@ -175,10 +175,8 @@ export class NodeHttpExchange implements HttpExchange {
 
   /** The reply goes out ahead of the request's end. */
   private leaveBody(): void {
-    // A client that was not told to continue may send its next request where the body would be (RFC 9110, 10.1.1).
     const length = this.request.headers["content-length"];
-    const isShort = length !== undefined && Number(length) <= MAX_SKIPPED_BYTES;
-    if (!isShort || this.expectsContinue) this.closeAfterReply();
+    if (length === undefined || Number(length) > MAX_SKIPPED_BYTES) this.closeAfterReply();
   }
 
   private closeAfterReply(): void {

@@ -98,6 +98,23 @@ describe("a body over the limit", () => {
   });
 });
 
+describe("headers over the limit", () => {
+  it("are 431, which a client that sends on can read", async (t) => {
+    const { gateway } = await startKindsGateway(t);
+    const client = open(t, gateway);
+    client.socket.pause();
+    client.send("GET /v1/act/x HTTP/1.1\r\nHost: a\r\nx-a: ");
+    const piece = Buffer.alloc(1 << 16, "a");
+    for (let sent = 0; sent < 400; sent++) {
+      if (!client.socket.write(piece)) await once(client.socket, "drain");
+    }
+    client.socket.resume();
+    const reply = await client.reply();
+    assert.deepEqual([reply.status, reply.complete], [431, true]);
+    assert.equal(gateway.lines.filter((line) => line["msg"] === "request refused").length, 1);
+  });
+});
+
 // Most of them wait for a time limit: they do so together.
 describe("a slow client", { concurrency: true }, () => {
   const FAST = "{ timeouts: { header: 200ms, request: 400ms, idle: 100ms } }";

@@ -131,6 +131,25 @@ describe("a stream of replies", () => {
     await cancelled.promise;
   });
 
+  it("is not waited for by HEAD: its headers come with the first message, and the call is cancelled", async (t) => {
+    const cancelled = Promise.withResolvers<void>();
+    const { gateway } = await startKindsGateway(
+      t,
+      {},
+      {
+        watch(call) {
+          call.on("cancelled", cancelled.resolve);
+          call.sendMetadata(metadataOf({ "x-shelf": "a" }));
+          call.write(encode("Result", { name: "one" }));
+        },
+      },
+    );
+    const reply = await ask(gateway, "/v1/watch/x", { method: "HEAD" });
+    assert.deepEqual([reply.status, reply.headers["x-shelf"]], [200, "a"]);
+    assert.equal(reply.headers["content-type"], "application/x-ndjson");
+    await cancelled.promise;
+  });
+
   it("writes each message as it comes, not when more have come", async (t) => {
     const started = Promise.withResolvers<StreamCall>();
     const { gateway } = await startKindsGateway(t, {}, { watch: started.resolve });
