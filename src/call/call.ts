@@ -27,6 +27,11 @@ export interface CallListener {
   onMessage(bytes: Uint8Array, start: number, end: number): void;
   /** `send` said false, and more may be sent now. */
   onWritable(): void;
+  /**
+   * Forget headers and messages: the attempt that gave them broke before its end, and another is made. Only who keeps
+   * all of a reply until its end can have this; without it a call that has given a message is not made again.
+   */
+  onRestart?(): void;
   onEnd(end: CallEnd): void;
 }
 
@@ -67,7 +72,7 @@ export interface AttemptEnd extends CallEnd {
   readonly outcome: "answered" | "not_processed" | "unknown";
 }
 
-export interface AttemptListener extends Omit<CallListener, "onEnd"> {
+export interface AttemptListener extends Omit<CallListener, "onEnd" | "onRestart"> {
   onEnd(end: AttemptEnd): void;
 }
 

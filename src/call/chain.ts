@@ -67,7 +67,7 @@ class Call implements CallHandle, AttemptListener {
   private lastEnd: AttemptEnd | null = null;
   /** Held back until the first message or the end, because an attempt without a message can still be repeated. */
   private headers: FlatMetadata | null = null;
-  /** The owner has got something of the reply: from here on there is no other attempt. */
+  /** The owner has got something of the reply: from here on there is no other attempt, unless it can forget it. */
   private committed = false;
 
   private paused = false;
@@ -171,9 +171,15 @@ class Call implements CallHandle, AttemptListener {
   onEnd(end: AttemptEnd): void {
     if (this.done) return;
     this.attempt = null;
-    if (this.committed || this.streamed || this.attempts >= MAX_ATTEMPTS || !mayRepeat(end, this.options.idempotent)) {
+    const isTold = this.committed && this.listener.onRestart === undefined;
+    if (isTold || this.streamed || this.attempts >= MAX_ATTEMPTS || !mayRepeat(end, this.options.idempotent)) {
       this.deliver(end);
       return;
+    }
+    if (this.committed) {
+      this.committed = false;
+      this.stopIdle?.();
+      this.listener.onRestart?.();
     }
     this.headers = null;
     this.lastEnd = end;

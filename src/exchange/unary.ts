@@ -35,6 +35,12 @@ export class UnaryExchange extends Exchange {
     }
   }
 
+  onRestart(): void {
+    this.body = null;
+    this.writeFailure = null;
+    this.initialMetadata = [];
+  }
+
   onEnd(end: CallEnd): void {
     if (end.code !== Code.Ok || end.error !== null) return this.failCall(end);
     if (this.writeFailure !== null) return this.fail(this.writeFailure);

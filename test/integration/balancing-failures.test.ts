@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import http2, { type ServerHttp2Stream } from "node:http2";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, describe, it } from "node:test";
-import { cleanUp, defer, openGateway, openInstance, passTo } from "../support/balancing-lab.ts";
+import { BOOK, cleanUp, defer, openGateway, openInstance, passTo } from "../support/balancing-lab.ts";
 import type { HttpRequest } from "../support/http-load.ts";
 
 describe("the gateway in front of instances that fail", { timeout: 60_000 }, () => {
@@ -21,6 +24,29 @@ describe("the gateway in front of instances that fail", { timeout: 60_000 }, () 
     await traffic.answers("two again", 20, 2000);
     await traffic.stop();
     assert.deepEqual(traffic.failures, []);
+  });
+
+  it("asks another where a reply breaks off before its end", async () => {
+    let broken = 0;
+    const breaking = http2.createServer();
+    breaking.on("stream", (stream: ServerHttp2Stream) => {
+      stream.on("error", () => {});
+      stream.respond({ ":status": 200, "content-type": "application/grpc", "x-instance": "breaks" });
+      // A whole message, an empty one, after which grpc-status is to come.
+      stream.write(Buffer.alloc(5), () => {
+        broken++;
+        stream.session?.destroy();
+      });
+    });
+    await once(breaking.listen(0, "127.0.0.1"), "listening");
+    defer(() => breaking.close());
+    const { port } = breaking.address() as AddressInfo; // a TCP server that listens
+    const one = await openInstance("one");
+    const target = passTo(`127.0.0.1:${port}`, one);
+    const { gateway, client } = await openGateway({ target, policy: "round_robin" });
+    await gateway.ready(2);
+    assert.deepEqual(await client.shares(BOOK, 4), { one: 4 });
+    assert.ok(broken > 0);
   });
 
   it("passes over an instance that hangs: at most 1 % of requests reach their deadline", async () => {

@@ -102,9 +102,8 @@ class FakeTarget implements CallTarget {
   }
 }
 
-function start(target: FakeTarget, options: Partial<CallOptions> = {}) {
+function start(target: FakeTarget, options: Partial<CallOptions> = {}, owner: Recorder = new Recorder()) {
   const clock = new HandClock();
-  const owner = new Recorder();
   const call = startCall(
     {
       target,
@@ -229,6 +228,27 @@ describe("startCall()", () => {
       target.last.listener.onEnd(lost);
       assert.deepEqual(owner.end, lost);
       assert.equal(target.attempts.length, 1);
+    });
+
+    it("makes another after a message where the owner can forget it", () => {
+      const target = new FakeTarget("a", "b");
+      const owner = new Recorder();
+      const onRestart = (): void => {
+        owner.headers = null;
+        owner.bytes = 0;
+        owner.messages.length = 0;
+      };
+      const { clock } = start(target, { idleTimeoutMs: 100 }, Object.assign(owner, { onRestart }));
+      target.last.listener.onHeaders(["h", "1"]);
+      target.last.message("half");
+      target.last.listener.onEnd(lost);
+      assert.deepEqual(endpoints(target), ["a", "b"]);
+      clock.advance(100);
+      target.last.listener.onHeaders(["h", "2"]);
+      target.last.message("whole");
+      target.last.listener.onEnd(ok);
+      assert.deepEqual([owner.headers, owner.messages, owner.end], [["h", "2"], ["whole"], ok]);
+      assert.equal(clock.pending, 0);
     });
 
     it("makes no other once a request message was taken, but does before", () => {
