@@ -17,6 +17,16 @@ export class Inbox {
     return this.end - this.start;
   }
 
+  get isEmpty(): boolean {
+    return this.start === this.end;
+  }
+
+  /** Makes it new, once all is read; false where it has grown so large that it should rather be let go. */
+  reset(): boolean {
+    this.start = this.end = 0;
+    return this.bytes.length <= MAX_FIRST_BYTES;
+  }
+
   append(bytes: Uint8Array, start: number, end: number): void {
     const added = end - start;
     if (this.end + added > this.bytes.length) this.makeRoom(added);

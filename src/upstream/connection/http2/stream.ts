@@ -183,7 +183,7 @@ export class Stream implements CallHandle {
       this.fail(protocolBroken(this.host.options, "more data than the window allows"), ErrorCode.FlowControlError);
       return;
     }
-    if (this.inbox === null && !this.paused) {
+    if (!this.paused && (this.inbox === null || this.inbox.isEmpty)) {
       const rest = this.readMessages(bytes, start, end);
       if (rest < end && !this.done) this.keepRest(bytes, rest, end);
     } else {
@@ -278,7 +278,7 @@ export class Stream implements CallHandle {
     const { inbox } = this;
     if (inbox !== null && !this.done) {
       inbox.start = this.readMessages(inbox.bytes, inbox.start, inbox.end);
-      if (inbox.start === inbox.end || this.done) this.inbox = null;
+      if (this.done || (inbox.isEmpty && !inbox.reset())) this.inbox = null;
     }
     this.settle();
     const { lateEnd } = this;
@@ -287,7 +287,7 @@ export class Stream implements CallHandle {
 
   private keepRest(bytes: Uint8Array, start: number, end: number): void {
     const length = end - start < PREFIX_BYTES ? 0 : PREFIX_BYTES + readUint32(bytes, start + 1);
-    this.inbox = new Inbox(length);
+    this.inbox ??= new Inbox(length);
     this.inbox.append(bytes, start, end);
   }
 
@@ -336,7 +336,7 @@ export class Stream implements CallHandle {
       return;
     }
     this.done = true;
-    const isCut = this.inbox !== null && end.code === Code.Ok;
+    const isCut = this.inbox !== null && !this.inbox.isEmpty && end.code === Code.Ok;
     this.inbox = null;
     this.settle();
     this.listener.onEnd(isCut ? protocolBroken(this.host.options, "the last message is incomplete") : end);
