@@ -54,7 +54,7 @@ export class Transcoder {
     try {
       this.read(message, json);
     } catch (error) {
-      assert.ok(error instanceof GatewayError, error instanceof Error ? error.stack : String(error));
+      assert.ok(error instanceof GatewayError, String(error));
       assert.equal(wire.length, 0);
       const [violation] = error.violations;
       return `${error.code} ${violation?.field}: ${violation?.description}`;
