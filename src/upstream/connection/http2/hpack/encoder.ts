@@ -1,6 +1,7 @@
 import { DEFAULT_TABLE_BYTES, DynamicTable, ENTRY_OVERHEAD_BYTES } from "./dynamic-table.ts";
 import { HeaderName } from "./header-name.ts";
 import { FIRST_DYNAMIC_INDEX } from "./static-table.ts";
+import { Turnover } from "./turnover.ts";
 import {
   INDEXED,
   LITERAL,
@@ -40,12 +41,6 @@ const MAX_HEADER_OVERHEAD_BYTES = 1 + 2 * MAX_LENGTH_BYTES;
 // An entry of more would push out what many calls use for the sake of one.
 const MAX_TABLE_SHARE_RATIO = 1 / 4;
 
-// A request makes two calls, so one entry is replaced in about 16 requests. More headers in use than the table holds
-// would otherwise push each other out with every request, which costs more than no table; at this rate the whole
-// table still follows a change within a thousand requests. Odd, so that prepared headers and metadata, which take
-// turns, both get theirs.
-const CALLS_PER_REPLACED_ENTRY = 33;
-
 // Names that clients chose, and how long one may be: what they can make a connection remember. Forgetting a name costs
 // some bytes.
 const MAX_STRANGE_NAMES = 64;
@@ -79,9 +74,9 @@ export class HpackEncoder {
   private leastLimit = DEFAULT_TABLE_BYTES;
   private isLimitToBeTold = false;
 
-  /** Calls to go until entries may be replaced again. */
-  private pause = 0;
-  private mayReplace = true;
+  // Each has its own, so that neither many paths nor much metadata keeps the other out.
+  private readonly preparedTurnover = new Turnover();
+  private readonly otherTurnover = new Turnover();
   private isHeldBack = false;
 
   constructor() {
@@ -108,7 +103,8 @@ export class HpackEncoder {
    * `maxEncodedBytes` of room.
    */
   encode(headers: readonly string[], out: Buffer, at: number): number {
-    at = this.begin(out, at);
+    if (this.isLimitToBeTold) at = this.tellLimit(out, at);
+    this.otherTurnover.beginCall();
     for (let i = 0; i + 1 < headers.length; i += 2) {
       at = this.writeHeader(this.nameOf(headers[i] ?? ""), headers[i + 1] ?? "", out, at);
     }
@@ -128,10 +124,11 @@ export class HpackEncoder {
 
   /** As `encode`, for what this encoder has prepared. `out` needs `prepared.maxBytes` of room. */
   encodePrepared(prepared: PreparedHeaders, out: Buffer, at: number): number {
-    at = this.begin(out, at);
+    if (this.isLimitToBeTold) at = this.tellLimit(out, at);
+    this.preparedTurnover.beginCall();
     const { version } = this;
     const { block } = prepared;
-    if (prepared.version === version && !(prepared.isHeldBack && this.mayReplace)) {
+    if (prepared.version === version && !(prepared.isHeldBack && this.preparedTurnover.isAllowed)) {
       const length = prepared.blockLength;
       if (length > SHORT_BLOCK_BYTES) out.set(block.subarray(0, length), at);
       else for (let i = 0; i < length; i++) out[at + i] = block[i] ?? 0;
@@ -147,12 +144,6 @@ export class HpackEncoder {
       prepared.isHeldBack = this.isHeldBack;
     }
     return at;
-  }
-
-  private begin(out: Buffer, at: number): number {
-    this.mayReplace = this.pause === 0;
-    if (this.pause > 0) this.pause--;
-    return this.isLimitToBeTold ? this.tellLimit(out, at) : at;
   }
 
   private tellLimit(out: Buffer, at: number): number {
@@ -201,14 +192,17 @@ export class HpackEncoder {
     if (place !== undefined) return this.writeIndexed(place, out, at);
     const isNameInTable = name.staticIndex !== 0 || name.newestEntry >= this.table.evicted;
     const isIndexed =
-      this.isSmallEnough(name, value) && name.isWorthAnEntry(value, isNameInTable) && this.mayInsert(name, value);
+      this.isSmallEnough(name, value) &&
+      name.isWorthAnEntry(value, isNameInTable) &&
+      this.mayInsert(name, value, this.otherTurnover);
     return this.writeLiteral(name, value, isIndexed, out, at);
   }
 
   private writePreparedHeader(name: HeaderName, value: string, out: Buffer, at: number): number {
     const place = name.values.get(value);
     if (place !== undefined) return this.writeIndexed(place, out, at);
-    const isIndexed = name.policy !== "never" && this.isSmallEnough(name, value) && this.mayInsert(name, value);
+    const isIndexed =
+      name.policy !== "never" && this.isSmallEnough(name, value) && this.mayInsert(name, value, this.preparedTurnover);
     return this.writeLiteral(name, value, isIndexed, out, at);
   }
 
@@ -216,13 +210,13 @@ export class HpackEncoder {
     return entryBytes(name, value) <= this.table.limit * MAX_TABLE_SHARE_RATIO;
   }
 
-  private mayInsert(name: HeaderName, value: string): boolean {
+  private mayInsert(name: HeaderName, value: string, turnover: Turnover): boolean {
     if (this.table.bytes + entryBytes(name, value) <= this.table.limit) return true;
-    if (!this.mayReplace) {
+    if (!turnover.isAllowed) {
       this.isHeldBack = true;
       return false;
     }
-    this.pause += CALLS_PER_REPLACED_ENTRY;
+    turnover.countReplaced();
     return true;
   }
 
