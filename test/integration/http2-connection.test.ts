@@ -5,7 +5,7 @@ import http2 from "node:http2";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import type { AttemptEnd } from "../../src/call/call.ts";
-import { http2Connection } from "../../src/upstream/connection/http2.ts";
+import { createHttp2Connection, http2Connection } from "../../src/upstream/connection/http2.ts";
 import { Recorder, TestConnection } from "../support/grpc-calls.ts";
 import { startGrpcServer } from "../support/grpc-server.ts";
 import { labMethods } from "../support/grpc-server-lab.ts";
@@ -17,8 +17,12 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-async function connect(address: string, options?: ConstructorParameters<typeof TestConnection>[2]) {
-  const test = new TestConnection(http2Connection, address, options);
+async function connect(
+  address: string,
+  options?: ConstructorParameters<typeof TestConnection>[2],
+  factory = http2Connection,
+) {
+  const test = new TestConnection(factory, address, options);
   cleanups.push(() => test.connection.destroy());
   test.connection.connect();
   await test.until("ready");
@@ -148,18 +152,33 @@ describe("http2Connection", () => {
     assert.ok((ends["ok"] ?? 0) > 100);
   });
 
-  it("sends no pings to speak of: node:http2 counts them", async () => {
-    let pings = 0;
+  it("sends no pings by default, and such as are asked for", async () => {
+    const pings: (() => void)[] = [];
+    const agents = new Set<unknown>();
+    let seen = 0;
     const server = http2.createServer();
-    server.on("session", (session) => session.on("ping", () => pings++));
-    server.on("stream", (stream: http2.ServerHttp2Stream) => {
+    server.on("session", (session) => {
+      session.on("ping", () => {
+        seen++;
+        for (const resolve of pings.splice(0)) resolve();
+      });
+    });
+    server.on("stream", (stream: http2.ServerHttp2Stream, headers) => {
+      agents.add(headers["user-agent"]);
       stream.respond({ ":status": 200, "content-type": "application/grpc", "grpc-status": "0" }, { endStream: true });
     });
     cleanups.push(() => server.close());
     await once(server.listen(0, "127.0.0.1"), "listening");
-    const test = await connect(`127.0.0.1:${(server.address() as AddressInfo).port}`);
-    for (let i = 0; i < 100; i++) await test.run("Echo", "x");
-    assert.equal(pings, 0);
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const quiet = await connect(address);
+    for (let i = 0; i < 100; i++) assert.equal((await quiet.run("Echo", "x")).end.code, 0);
+    assert.equal(seen, 0);
+    const keepalive = { timeMs: 10, timeoutMs: 5_000, permitWithoutCalls: true };
+    const pinging = await connect(address, {}, createHttp2Connection({ userAgent: "sluice/1.0", keepalive }));
+    for (let i = 0; i < 3; i++) await new Promise<void>((resolve) => pings.push(resolve));
+    assert.equal((await pinging.run("Echo", "x")).end.code, 0);
+    assert.deepEqual(pinging.states, ["connecting", "ready"]);
+    assert.deepEqual([...agents], ["sluice", "sluice/1.0"]);
   });
 
   it("reaches an IPv6 address", async (t) => {
