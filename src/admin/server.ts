@@ -31,6 +31,11 @@ export interface Admin {
 /** Opens the operators' port: /livez, /readyz, /metrics. Throws ADDRESS_IN_USE where it is taken. */
 export async function startAdmin(options: { host: string; port: number }, sources: AdminSources): Promise<Admin> {
   const app = fastify({ forceCloseConnections: true, http: { headersTimeout: 10_000 }, requestTimeout: 10_000 });
+  if (isLoopback(options.host)) {
+    app.addHook("onRequest", async (request, reply) => {
+      if (!isLoopback(request.hostname)) await reply.code(421).type("text/plain").send("not this host\n");
+    });
+  }
   app.get("/livez", (_, reply) => reply.type("text/plain").send("ok\n"));
   app.get("/readyz", (_, reply) => {
     const readiness = sources.readiness();
@@ -55,4 +60,12 @@ export async function startAdmin(options: { host: string; port: number }, source
     port: (app.server.address() as { port: number }).port, // a TCP server that listens
     close: () => app.close(),
   };
+}
+
+/**
+ * A stranger's page can have its own name resolve to this machine (DNS rebinding) and would then read what only the
+ * machine's users may; the browser still sends that name as Host.
+ */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }

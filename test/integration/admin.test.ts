@@ -9,10 +9,14 @@ import { startGateway } from "../../src/gateway.ts";
 import { createLog } from "../../src/telemetry/log.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { kindsYaml, startKinds, startKindsGateway } from "../support/kinds.ts";
-import { ask, RawClient } from "../support/raw-http.ts";
+import { ask, RawClient, type AskOptions, type RawReply } from "../support/raw-http.ts";
 
-function admin(gateway: TestGateway): { port: number } {
-  return { port: gateway.adminPort };
+/** As `ask`, of the admin port. */
+function askAdmin({ adminPort }: TestGateway, path: string, options: AskOptions = {}): Promise<RawReply> {
+  return ask({ port: adminPort }, path, {
+    ...options,
+    headers: { host: `localhost:${adminPort}`, ...options.headers },
+  });
 }
 
 interface Sample {
@@ -56,10 +60,10 @@ function parseMetrics(text: string): Sample[] {
 describe("/livez and /readyz", () => {
   it("say that the gateway lives, and what each upstream has", async (t) => {
     const { gateway } = await startKindsGateway(t);
-    const live = await ask(admin(gateway), "/livez");
+    const live = await askAdmin(gateway, "/livez");
     assert.deepEqual([live.status, live.text()], [200, "ok\n"]);
     await ask(gateway, "/v1/act/x");
-    const ready = await ask(admin(gateway), "/readyz");
+    const ready = await askAdmin(gateway, "/readyz");
     assert.deepEqual(
       [ready.status, ready.json()],
       [
@@ -71,9 +75,9 @@ describe("/livez and /readyz", () => {
         },
       ],
     );
-    assert.equal((await ask(admin(gateway), "/readyz", { method: "HEAD" })).status, 200);
-    assert.equal((await ask(admin(gateway), "/nothing")).status, 404);
-    assert.equal((await ask(admin(gateway), "/livez", { method: "POST", body: "x" })).status, 404);
+    assert.equal((await askAdmin(gateway, "/readyz", { method: "HEAD" })).status, 200);
+    assert.equal((await askAdmin(gateway, "/nothing")).status, 404);
+    assert.equal((await askAdmin(gateway, "/livez", { method: "POST", body: "x" })).status, 404);
   });
 
   it("is not ready where an upstream is missing, with 503 and what is missing, and becomes so without a restart", async (t) => {
@@ -81,16 +85,34 @@ describe("/livez and /readyz", () => {
     const { port } = first;
     first.destroy();
     const gateway = await startTestGateway(t, kindsYaml(`127.0.0.1:${port}`));
-    const missing = await ask(admin(gateway), "/readyz");
+    const missing = await askAdmin(gateway, "/readyz");
     assert.equal(missing.status, 503);
     assert.deepEqual((missing.json() as { upstreams: unknown[] }).upstreams, [
       { name: "kinds", ready: false, endpoints: 1, readyEndpoints: 0, missing: "no instance accepts calls" },
     ]);
-    assert.equal((await ask(admin(gateway), "/livez")).status, 200);
+    assert.equal((await askAdmin(gateway, "/livez")).status, 200);
     await startKinds(t, {}, port);
     // A request waits for the instance, so that nothing has to be polled here.
     assert.equal((await ask(gateway, "/v1/act/x")).status, 200);
-    assert.equal((await ask(admin(gateway), "/readyz")).status, 200);
+    assert.equal((await askAdmin(gateway, "/readyz")).status, 200);
+  });
+});
+
+describe("the admin port on a loopback address", () => {
+  it("answers to names of this machine only, since a stranger's page can make its own name point here", async (t) => {
+    const { gateway } = await startKindsGateway(t);
+    for (const [host, status] of [
+      ["localhost", 200],
+      [`127.0.0.1:${gateway.adminPort}`, 200],
+      ["[::1]:9901", 200],
+      ["evil.test", 421],
+      ["127.0.0.1.evil.test", 421],
+      ["localhost.evil.test:9901", 421],
+    ] as const) {
+      for (const path of ["/livez", "/readyz", "/metrics"]) {
+        assert.equal((await askAdmin(gateway, path, { headers: { host } })).status, status, host);
+      }
+    }
   });
 });
 
@@ -135,7 +157,7 @@ describe("/metrics", () => {
     const client = new RawClient(gateway.port).send("no HTTP\r\n\r\n");
     await client.reply();
     client.close();
-    const reply = await ask(admin(gateway), "/metrics");
+    const reply = await askAdmin(gateway, "/metrics");
     assert.match(reply.headers["content-type"] ?? "", /^text\/plain; version=0\.0\.4/);
     const samples = parseMetrics(reply.text());
     const find = (name: string, labels: Record<string, string>): number | undefined =>
@@ -210,7 +232,7 @@ describe("the access line", () => {
     const gateway = await startTestGateway(t, kindsYaml(upstream.address), { level: "warn" });
     await ask(gateway, "/v1/act/x");
     assert.deepEqual(gateway.lines, []);
-    const samples = parseMetrics((await ask(admin(gateway), "/metrics")).text());
+    const samples = parseMetrics((await askAdmin(gateway, "/metrics")).text());
     const counts = samples.filter(({ name }) => name === "http_server_request_duration_seconds_count");
     assert.deepEqual(
       counts.map(({ labels, value }) => [labels["http_route"], value]),
