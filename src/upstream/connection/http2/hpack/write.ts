@@ -12,7 +12,7 @@ export const MAX_SHORT_INTEGER_BYTES = 3;
 export const MAX_LENGTH_BYTES = 6;
 
 // Up to here a loop over characters is faster than a call into native code (bench/micro/hpack.bench.ts).
-const SHORT_TEXT = 12;
+const SHORT_TEXT = 8;
 
 /**
  * RFC 7541 section 5.1: `value` with a prefix as wide as `mask`; `first` is what stands above the prefix. Gives the

@@ -153,7 +153,7 @@ describe("HpackEncoder.encode()", () => {
 
   it("writes values of latin1, of any length", () => {
     const pair = new Pair();
-    for (const length of [0, 1, 11, 12, 13, 126, 127, 128, 254, 255, 20_000]) {
+    for (const length of [0, 1, 7, 8, 9, 126, 127, 128, 254, 255, 20_000]) {
       pair.encode(["x-name", "\xff\x80é".repeat(length).slice(0, length), `x-${"n".repeat(length)}`, "v"]);
     }
   });
