@@ -143,12 +143,12 @@ function remember(text: string): Name {
 const MAX_TIMEOUT_DIGITS = 99_999_999;
 
 /**
- * What remains until the deadline as a `grpc-timeout` value (at most 8 digits and a unit), never more than remains but
- * at least a millisecond; null for no deadline.
+ * What remains until the deadline as a `grpc-timeout` value: at most 8 digits and a unit, a millisecond at least; null
+ * for no deadline. Rounded up, as grpc-go does: an instance whose deadline passes before ours would answer in our place.
  */
 export function formatTimeout(remainingMs: number): string | null {
   if (remainingMs === Infinity) return null;
-  const ms = Math.max(1, Math.floor(remainingMs));
+  const ms = Math.max(1, Math.ceil(remainingMs));
   if (ms <= MAX_TIMEOUT_DIGITS) return `${ms}m`;
-  return `${Math.min(MAX_TIMEOUT_DIGITS, Math.floor(ms / 1000))}S`;
+  return `${Math.min(MAX_TIMEOUT_DIGITS, Math.ceil(ms / 1000))}S`;
 }

@@ -9,12 +9,12 @@ describe("formatTimeout()", () => {
   for (const [ms, expected] of [
     [Infinity, null],
     [5_000, "5000m"],
-    [5_000.9, "5000m"], // never more than remains
+    [4_999.1, "5000m"], // the instance should not be the first to give up
     [0.2, "1m"],
     [0, "1m"],
     [-7, "1m"],
     [99_999_999, "99999999m"],
-    [100_000_000, "100000S"],
+    [100_000_001, "100001S"],
     [1e15, "99999999S"],
   ] as const) {
     it(`${ms} -> ${expected}`, () => assert.equal(formatTimeout(ms), expected));
