@@ -54,7 +54,14 @@ function rowsOf(section: Schema, prefix: string, inherited: Readonly<Record<stri
   return Object.entries(section.properties ?? {}).flatMap(([key, schema]) => {
     const name = `${prefix}${key}`;
     const fallback = section.required?.includes(key) ? "required" : show(schema.default);
-    if (prefix === "" && Object.hasOwn(inherited, key)) return [row(name, "as in `defaults`", "inherited", schema)];
+    if (prefix === "" && Object.hasOwn(inherited, key)) {
+      const known = inherited[key]?.properties ?? {};
+      const own = Object.entries(schema.properties ?? {}).filter(([inner]) => !Object.hasOwn(known, inner));
+      return [
+        row(name, "as in `defaults`", "inherited", schema),
+        ...(Object.keys(known).length === 0 ? [] : rowsOf({ properties: Object.fromEntries(own) }, `${name}.`, {})),
+      ];
+    }
     const inner = schema.items ?? schema;
     const isSection = inner.properties !== undefined;
     const nested = isSection ? rowsOf(inner, `${name}${schema.items ? "[]" : ""}.`, {}) : [];

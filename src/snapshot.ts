@@ -15,6 +15,7 @@ import type { HttpRule } from "./schema/http-rule.ts";
 import { loadSchema } from "./schema/load.ts";
 import type { RpcMethod, Schema } from "./schema/schema.ts";
 import { checkBinding, compileBinder } from "./transcode/bind.ts";
+import type { FieldSource } from "./transcode/field-source.ts";
 import { createJsonReaders, type JsonReaders } from "./transcode/json-read.ts";
 import { createJsonWriters, type JsonWriters } from "./transcode/json-write.ts";
 import type { JsonOptions } from "./transcode/options.ts";
@@ -29,6 +30,7 @@ interface ResolvedRoute {
   readonly upstream: UpstreamConfig;
   readonly policy: Policy;
   readonly idempotent: boolean | undefined;
+  readonly sources: readonly FieldSource[];
   /** `routes.yaml:12:5` or the annotation's place. */
   readonly place: string;
 }
@@ -112,7 +114,8 @@ class RouteResolver {
         upstream,
         policy: route.policyFor(upstream.policy),
         idempotent: route.idempotent,
-        place: (part) => rule.positions[part] ?? route.position,
+        sources: route.sources,
+        place: (part) => (part === "sources" ? undefined : rule.positions[part]) ?? route.position,
       });
     }
   }
@@ -125,7 +128,15 @@ class RouteResolver {
         if (wanted.length > 0 && !wanted.some((pattern) => pattern.test(service))) continue;
         if (this.declared.has(`${upstream.name} ${rpc.rpc}`)) continue;
         for (const rule of rpc.httpRules) {
-          this.add({ rule, rpc, upstream, policy: upstream.policy, idempotent: undefined, place: () => rpc.place });
+          this.add({
+            rule,
+            rpc,
+            upstream,
+            policy: upstream.policy,
+            idempotent: undefined,
+            sources: [],
+            place: () => rpc.place,
+          });
         }
       }
     }
@@ -168,7 +179,8 @@ class RouteResolver {
     upstream: UpstreamConfig;
     policy: Policy;
     idempotent: boolean | undefined;
-    place: (part: "path" | "body" | "responseBody") => Position | string;
+    sources: readonly FieldSource[];
+    place: (part: "path" | "body" | "responseBody" | "sources") => Position | string;
   }): void {
     const { rule, rpc } = found;
     const before = this.problems.length;
@@ -184,7 +196,13 @@ class RouteResolver {
     const kind = kindOf(rpc, rule);
     if (template !== undefined && kind !== "client_stream" && kind !== "bidi_stream" && kind !== "http_body") {
       const variables = template.variables.map((variable) => variable.fieldPath);
-      for (const problem of checkBinding({ method: rule.method, input: rpc.desc.input, variables, body: rule.body })) {
+      for (const problem of checkBinding({
+        method: rule.method,
+        input: rpc.desc.input,
+        variables,
+        body: rule.body,
+        sources: found.sources,
+      })) {
         this.report(found.place(problem.part), problem.message);
       }
     }
@@ -231,6 +249,7 @@ class RouteCompiler {
       input: rpc.desc.input,
       variables: route.template.variables.map((variable) => variable.fieldPath),
       body: rule.body,
+      sources: route.sources,
     };
     return {
       rpc: rpc.rpc,

@@ -4,6 +4,7 @@ import { toEtcdOptions } from "../discovery/options.ts";
 import { toServerOptions } from "../edge/options.ts";
 import { toHttpRule, toRoutingOptions, toRpc } from "../routing/options.ts";
 import { toSchemaSource } from "../schema/options.ts";
+import { toFieldSources } from "../transcode/options.ts";
 import { toKeepalive } from "../upstream/options.ts";
 import type { Config, PlacedRule, Policy, RouteConfig, UpstreamConfig } from "./config.ts";
 import { nearestSpot } from "./issues.ts";
@@ -82,6 +83,7 @@ class Builder {
         ...more.map((binding, index) => this.buildRule(binding, [...at, "additional_bindings", index])),
       ],
       idempotent: parsed.idempotent,
+      sources: toFieldSources(parsed),
       policyFor: (upstream) => mergePolicy(upstream, overrides),
       position: this.keyAt(at),
     };

@@ -4,6 +4,7 @@ import type { ServerOptions } from "../edge/options.ts";
 import type { RoutingOptions } from "../routing/table.ts";
 import type { HttpRule } from "../schema/http-rule.ts";
 import type { SchemaSource } from "../schema/load.ts";
+import type { FieldSource } from "../transcode/field-source.ts";
 import type { Keepalive, LoadBalancing } from "../upstream/options.ts";
 import type { Policy } from "./policy.ts";
 import type { Position } from "./yaml.ts";
@@ -60,6 +61,8 @@ export interface RouteConfig {
   /** The rule, then its additional_bindings. */
   readonly rules: readonly PlacedRule[];
   readonly idempotent: boolean | undefined;
+  /** Fields that headers and cookies set. */
+  readonly sources: readonly FieldSource[];
   /** This route's policy on an upstream with the given one. */
   policyFor(upstream: Policy): Policy;
   readonly position: Position;

@@ -16,6 +16,7 @@ import {
   defaultJsonOptions,
   defaultRequestOptions,
   jsonPolicyShape,
+  jsonPolicyShapeOfRoute,
   toJsonPolicy,
   type JsonOptions,
   type RequestOptions,
@@ -34,12 +35,10 @@ export const defaultPolicy: Policy = {
   request: defaultRequestOptions,
 };
 
-const shared = { ...headerPolicyShape, ...jsonPolicyShape };
-
 /** Keys of `defaults` and of an upstream. */
-export const policyShape = { ...callPolicyShape, ...shared };
+export const policyShape = { ...callPolicyShape, ...headerPolicyShape, ...jsonPolicyShape };
 /** Keys of a route. */
-export const policyShapeOfRoute = { ...callPolicyShapeOfRoute, ...shared };
+export const policyShapeOfRoute = { ...callPolicyShapeOfRoute, ...headerPolicyShape, ...jsonPolicyShapeOfRoute };
 /** Keys of a later version, wherever a policy stands. */
 export const laterPolicyKeys = ["retry", "hedge", "auth", "breaker", "rate_limit", "cors", "errors", "stream"];
 

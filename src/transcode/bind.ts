@@ -2,6 +2,7 @@ import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { fieldError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { fieldOf } from "./field-path.ts";
+import { compileSources, type FieldSource, type RequestHeaders } from "./field-source.ts";
 import type { JsonReaders } from "./json-read.ts";
 import { defaultJsonOptions, type JsonOptions, type RequestOptions } from "./options.ts";
 import { compileQuery, type QueryReader } from "./query.ts";
@@ -18,10 +19,12 @@ export interface Binding {
   readonly variables: readonly string[];
   /** "" = no body, "*" = the whole message, else the name of a field of it. */
   readonly body: string;
+  /** Fields that headers and cookies set. */
+  readonly sources: readonly FieldSource[];
 }
 
 export interface BindingProblem {
-  readonly part: "path" | "body";
+  readonly part: "path" | "body" | "sources";
   readonly message: string;
 }
 
@@ -29,30 +32,37 @@ export type BinderOptions = JsonOptions & RequestOptions;
 
 /**
  * Gives the bytes of a request's message, owned by the caller. `variables` are the template's, percent-decoded;
- * `query` is raw, without the `?`; `body` may be null, and is ignored where the binding has none. Throws FIELD_INVALID,
- * FIELD_UNKNOWN or BODY_MALFORMED.
+ * `query` is raw, without the `?`; `body` may be null, and is ignored where the binding has none; `headers` are needed
+ * where the binding has sources. Throws FIELD_INVALID, FIELD_UNKNOWN or BODY_MALFORMED.
  */
-export type Binder = (variables: readonly string[], query: string, body: Uint8Array | null) => Buffer;
+export type Binder = (
+  variables: readonly string[],
+  query: string,
+  body: Uint8Array | null,
+  headers?: RequestHeaders,
+) => Buffer;
 
 /** What is wrong with a binding, at load; nothing where `compileBinder` may be called. */
-export function checkBinding({ input, variables, body }: Binding): BindingProblem[] {
+export function checkBinding({ input, variables, body, sources }: Binding): BindingProblem[] {
   const problems: BindingProblem[] = [];
   const seen = new Map<string, string>();
-  for (const variable of variables) {
-    const target = singularTargetOf(input, variable, defaultJsonOptions);
+  const single = (part: "path" | "sources", path: string, label: string): void => {
+    const target = singularTargetOf(input, path, defaultJsonOptions);
     const problem = (message: string): number =>
-      problems.push({ part: "path", message: `variable {${variable}} of ${input.typeName}: ${message}` });
+      problems.push({ part, message: `${label} of ${input.typeName}: ${message}` });
     if (target.kind === "problem") {
       problem(target.reason);
-      continue;
+      return;
     }
     const leaf = target.fields.at(-1);
     // Its paths would be added to those of the body, not replace them.
     if (leaf?.message?.typeName === "google.protobuf.FieldMask") problem(`${leaf.name} is a field mask`);
     const same = seen.get(target.id);
-    if (same !== undefined) problem(`the same field as {${same}}`);
-    seen.set(target.id, variable);
-  }
+    if (same !== undefined) problem(`the same field as ${same}`);
+    seen.set(target.id, label);
+  };
+  for (const variable of variables) single("path", variable, `variable {${variable}}`);
+  for (const { field, kind, name } of sources) single("sources", field, `field ${field} from ${kind} ${name}`);
   if (body !== "" && body !== "*" && fieldOf(input, body) === undefined) {
     const names = input.fields.map((field) => field.name);
     const hint = didYouMean(body, names);
@@ -75,14 +85,20 @@ export function compileBinder(binding: Binding, readers: JsonReaders, options: B
   const writeMask = mask && bodyField && compileMask(mask, bodyField, options);
   const targets = variables.map((variable) => targetOrThrow(input, variable, options));
 
+  const readSources = binding.sources.length === 0 ? undefined : compileSources(input, binding.sources, options);
+
   // In this order, since of two values for one field the last one on the wire wins, members of a oneof included: the
-  // path over the body over the query.
-  return (values, query, json) => {
+  // path over headers over the body over the query.
+  return (values, query, json, headers) => {
     wire.reset();
     const hasMask = query !== "" && readQuery(query);
     if (readBody !== undefined && json !== null && !isBlank(json)) {
       readBody(json, 0, json.length);
       if (writeMask !== undefined && !hasMask) writeMask();
+    }
+    if (readSources !== undefined) {
+      if (headers === undefined) throw new Error("this binding reads headers, and was given none");
+      readSources(headers);
     }
     for (let i = 0; i < targets.length; i++) {
       // In range: the loop runs over `targets`, and the template has a value for each variable.

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { choice, section } from "../core/options.ts";
+import { choice, record, section, text } from "../core/options.ts";
+import type { FieldSource } from "./field-source.ts";
 
 /** How messages look as JSON; the same for every message of a route. */
 export interface JsonOptions {
@@ -42,7 +43,39 @@ export interface RequestOptions {
 
 export const defaultRequestOptions: RequestOptions = { unknownQuery: "reject", updateMask: "auto" };
 
-/** Keys of `defaults`, an upstream and a route. */
+const requestShape = {
+  update_mask: choice({
+    docs:
+      "Whether a PATCH whose body is a field of the request, and which does not say its update_mask, gets one " +
+      "that lists the fields of its body (auto).",
+    of: ["auto", "off"],
+    default: "auto",
+  }).optional(),
+};
+
+// RFC 9110, section 5.6.2: token
+const TOKEN = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
+
+const source = section(
+  {
+    docs: "Where the field's value comes from: exactly one of the keys.",
+    jsonSchema: { oneOf: [{ required: ["header"] }, { required: ["cookie"] }] },
+    check(value, complain, hasUnknownKeys) {
+      if (Object.hasOwn(value, "header") !== Object.hasOwn(value, "cookie") || hasUnknownKeys) return;
+      complain([], "expected exactly one of header or cookie");
+    },
+  },
+  {
+    header: text({
+      docs: "Name of a request header.",
+      pattern: TOKEN,
+      what: "a header name such as x-tenant",
+    }).optional(),
+    cookie: text({ docs: "Name of a cookie.", pattern: TOKEN, what: "a cookie name" }).optional(),
+  },
+);
+
+/** Keys of `defaults` and an upstream. */
 export const jsonPolicyShape = {
   json: section(
     { docs: "How messages look as JSON." },
@@ -74,13 +107,13 @@ export const jsonPolicyShape = {
       }).optional(),
       enum_prefix: choice({
         docs:
-          "Whether COLOR_RED of the enum Color is RED in replies (strip); bodies may then say either. A name is kept " +
+          "Whether COLOR_RED of the enum Color is RED in replies (strip); requests may then say either. A name is kept " +
           "where the rest would be another's name or not begin with a letter.",
         of: ["keep", "strip"],
         default: "keep",
       }).optional(),
       enum_case: choice({
-        docs: "Whether upper and lower case count in the names of enum values in bodies.",
+        docs: "Whether upper and lower case count in the names of enum values in requests.",
         of: ["exact", "ignore"],
         default: "exact",
       }).optional(),
@@ -96,19 +129,30 @@ export const jsonPolicyShape = {
       }).optional(),
     },
   ).optional(),
+  request: section({ docs: "How a request becomes a message." }, requestShape).optional(),
+};
+
+/** Keys of a route. */
+export const jsonPolicyShapeOfRoute = {
+  ...jsonPolicyShape,
   request: section(
     { docs: "How a request becomes a message." },
     {
-      update_mask: choice({
-        docs:
-          "Whether a PATCH whose body is a field of the request, and which does not say its update_mask, gets one " +
-          "that lists the fields of its body (auto).",
-        of: ["auto", "off"],
-        default: "auto",
-      }).optional(),
+      ...requestShape,
+      from: record(
+        { docs: "Fields that headers and cookies set, by field path; they win over body and parameters.", default: {} },
+        source,
+      ).optional(),
     },
   ).optional(),
 };
+
+/** The fields that a route sets from headers and cookies. */
+export function toFieldSources({ request }: z.output<z.ZodObject<typeof jsonPolicyShapeOfRoute>>): FieldSource[] {
+  return Object.entries(request?.from ?? {}).map(([field, { header, cookie }]) =>
+    header === undefined ? { field, kind: "cookie", name: cookie ?? "" } : { field, kind: "header", name: header },
+  );
+}
 
 type Parsed = z.output<z.ZodObject<typeof jsonPolicyShape>>;
 

@@ -104,7 +104,11 @@ export function singularTargetOf(message: DescMessage, path: string, enums: Enum
     const field: DescField | undefined = desc && fieldOf(desc, name);
     if (field?.fieldKind === "list" || field?.fieldKind === "map") {
       const kind = field.fieldKind === "map" ? "a map" : "repeated";
-      return { kind: "problem", code: "FIELD_INVALID", reason: `${field.name} is ${kind}; a variable is one value` };
+      return {
+        kind: "problem",
+        code: "FIELD_INVALID",
+        reason: `${field.name} is ${kind}; it takes more than one value`,
+      };
     }
     desc = field?.message;
   }

@@ -49,7 +49,7 @@ describe("HttpRule: Each mapping specifies a URL path template and an HTTP metho
           message Part { string name = 1; }`,
       });
     assert.deepEqual(await refused("tags"), [
-      "variable {tags} of example.v1.Request: tags is repeated; a variable is one value",
+      "variable {tags} of example.v1.Request: tags is repeated; it takes more than one value",
     ]);
     assert.deepEqual(await refused("part"), [
       "variable {part} of example.v1.Request: is a message; name one of its fields, or set it in a body",

@@ -175,7 +175,7 @@ describe("HttpRule, path template syntax: Verb", () => {
 describe("HttpRule, special notes: the path variables must not refer to any repeated or mapped field", () => {
   it("refuses such variables at load", async (t) => {
     const refusal = (path: string, reason: string): string =>
-      `variable {${path}} of example.v1.Request: ${reason}; a variable is one value`;
+      `variable {${path}} of example.v1.Request: ${reason}; it takes more than one value`;
     assert.equal(await problems(t, "/v1/{list}"), refusal("list", "list is repeated"));
     assert.equal(await problems(t, "/v1/{map}"), refusal("map", "map is a map"));
     assert.equal(await problems(t, "/v1/{map.key}"), refusal("map.key", "map is a map"));

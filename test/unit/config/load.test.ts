@@ -240,6 +240,16 @@ routes:
     assert.equal(upstream.policy.timeoutMs, 2000, "the upstream's own is not touched");
   });
 
+  it("gives a route's fields that headers and cookies set", () => {
+    const from = "{ tenant: { header: X-Tenant }, session.id: { cookie: sid } }";
+    const { config } = parse(`${HEAD}${UPSTREAM}routes: [{ rpc: a.B/C, get: /c, request: { from: ${from} } }]`);
+    assert.deepEqual(config.routes[0]?.sources, [
+      { field: "tenant", kind: "header", name: "X-Tenant" },
+      { field: "session.id", kind: "cookie", name: "sid" },
+    ]);
+    assert.deepEqual(parse(`${HEAD}${UPSTREAM}routes: [{ rpc: a.B/C, get: /c }]`).config.routes[0]?.sources, []);
+  });
+
   it("takes sections without a value as empty", () => {
     assert.deepEqual(parse(`${GOOD}server:\ndefaults:\nannotations:\n`).config.server, parse(GOOD).config.server);
   });
@@ -255,6 +265,22 @@ routes:
     ["[]", "1:1: expected a map of keys, not a list"],
     [GOOD.replace("1", "2"), "1:10: version: expected 1, not 2"],
     [`${HEAD}upstreams: {}\n`, "2:1: upstreams: expected at least one upstream"],
+    // sources of fields
+    ...["{}", "{ header: a, cookie: b }"].map((source) => [
+      route(`get: /c, request: { from: { a: ${source} } }`),
+      "3:52: routes[0].request.from.a: expected exactly one of header or cookie",
+    ]),
+    [
+      route('get: /c, request: { from: { a: { header: "x y" } } }'),
+      '3:65: routes[0].request.from.a.header: expected a header name such as x-tenant, not "x y"',
+    ],
+    [`${GOOD}defaults: { request: { from: {} } }`, '4:24: defaults.request: unknown key "from"; expected update_mask'],
+    // routing
+    [
+      `${GOOD}routing: { trailing_slash: redirect, unescape: none }`,
+      '4:28: routing.trailing_slash: expected strict or ignore, not "redirect"',
+      '4:48: routing.unescape: expected all_except_slash or all_except_reserved or all, not "none"',
+    ],
     // unknown keys
     [`${GOOD}serverr: {}`, '4:1: unknown key "serverr"; did you mean "server"?'],
     [

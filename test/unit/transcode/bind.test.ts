@@ -17,19 +17,22 @@ interface Request extends Partial<Binding> {
   readonly values?: readonly string[];
   readonly query?: string;
   readonly json?: string | null;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly options?: Partial<BinderOptions>;
 }
 
-function bytesOf({ values = [], query = "", json = null, ...rest }: Request): Buffer {
+function bytesOf({ values = [], query = "", json = null, headers = {}, ...rest }: Request): Buffer {
   const binding: Binding = {
     method: rest.method ?? "GET",
     input: rest.input ?? All,
     variables: rest.variables ?? [],
     body: rest.body ?? "",
+    sources: rest.sources ?? [],
   };
   assert.deepEqual(checkBinding(binding), []);
   const bind = compileBinder(binding, readers, { ...options, ...rest.options });
-  return bind(values, query, json === null ? null : Buffer.from(json));
+  const header = (name: string): string | undefined => headers[name];
+  return bind(values, query, json === null ? null : Buffer.from(json), { header });
 }
 
 function bound(request: Request): JsonValue {
@@ -51,7 +54,7 @@ function refusal(request: Request): string {
 
 describe("checkBinding()", () => {
   const check = (variables: readonly string[], body = ""): string[] =>
-    checkBinding({ method: "GET", input: All, variables, body }).map(
+    checkBinding({ method: "GET", input: All, variables, body, sources: [] }).map(
       (problem) => `${problem.part}: ${problem.message}`,
     );
 
@@ -75,17 +78,25 @@ describe("checkBinding()", () => {
   const table: readonly (readonly [variables: readonly string[], body: string, problem: string])[] = [
     [["aInt33"], "", 'path: variable {aInt33} of test.v1.All: unknown field "aInt33"; did you mean "aInt32"?'],
     [["child.nope"], "", 'path: variable {child.nope} of test.v1.All: unknown field "nope"'],
-    [["list_int32"], "", "path: variable {list_int32} of test.v1.All: list_int32 is repeated; a variable is one value"],
+    [
+      ["list_int32"],
+      "",
+      "path: variable {list_int32} of test.v1.All: list_int32 is repeated; it takes more than one value",
+    ],
     [
       ["children.a_int32"],
       "",
-      "path: variable {children.a_int32} of test.v1.All: children is repeated; a variable is one value",
+      "path: variable {children.a_int32} of test.v1.All: children is repeated; it takes more than one value",
     ],
-    [["key_string"], "", "path: variable {key_string} of test.v1.All: key_string is a map; a variable is one value"],
+    [
+      ["key_string"],
+      "",
+      "path: variable {key_string} of test.v1.All: key_string is a map; it takes more than one value",
+    ],
     [
       ["key_string.x"],
       "",
-      "path: variable {key_string.x} of test.v1.All: key_string is a map; a variable is one value",
+      "path: variable {key_string.x} of test.v1.All: key_string is a map; it takes more than one value",
     ],
     [["child"], "", "path: variable {child} of test.v1.All: is a message; name one of its fields, or set it in a body"],
     [
@@ -96,7 +107,7 @@ describe("checkBinding()", () => {
     [["a_int32.x"], "", "path: variable {a_int32.x} of test.v1.All: a_int32 has no fields"],
     [["time.seconds"], "", "path: variable {time.seconds} of test.v1.All: time has no fields"],
     [["mask"], "", "path: variable {mask} of test.v1.All: mask is a field mask"],
-    [["a_int32", "aInt32"], "", "path: variable {aInt32} of test.v1.All: the same field as {a_int32}"],
+    [["a_int32", "aInt32"], "", "path: variable {aInt32} of test.v1.All: the same field as variable {a_int32}"],
     [[], "childs", 'body: no field "childs" in test.v1.All; did you mean "child"?'],
     [[], "child.child", 'body: no field "child.child" in test.v1.All'],
     [["__proto__"], "constructor", 'path: variable {__proto__} of test.v1.All: unknown field "__proto__"'],
@@ -271,6 +282,57 @@ describe("compileBinder(): which value wins", () => {
   });
 });
 
+describe("compileBinder(): headers and cookies", () => {
+  const sources = [
+    { field: "aString", kind: "header", name: "X-Tenant" },
+    { field: "child.a_int32", kind: "header", name: "x-count" },
+    { field: "pick_text", kind: "cookie", name: "sid" },
+  ] as const;
+
+  it("win over body and parameters, and say nothing where they did not come", () => {
+    const headers = { "x-tenant": "acme", "x-count": "7", cookie: "a=b; sid=s=1 ;sid=2" };
+    assert.deepEqual(bound({ sources, headers }), { aString: "acme", child: { aInt32: 7 }, pickText: "s=1" });
+    assert.deepEqual(bound({ sources, headers: { cookie: "side=1; xsid=2" } }), {});
+    const json = '{"aString":"body","child":{"aInt32":1,"aString":"kept"},"pickNumber":1}';
+    assert.deepEqual(bound({ sources, headers, body: "*", json }), {
+      aString: "acme",
+      child: { aInt32: 7, aString: "kept" },
+      pickText: "s=1",
+    });
+    assert.deepEqual(bound({ sources, headers, query: "aString=query&pickNumber=1" }), bound({ sources, headers }));
+    assert.deepEqual(bound({ sources, query: "aString=query" }), { aString: "query" });
+  });
+
+  it("are blamed for values that do not suit", () => {
+    assert.equal(
+      refusal({ sources, headers: { "x-count": "many" } }),
+      'FIELD_INVALID header x-count: expected an int32, got "many"',
+    );
+    assert.equal(
+      refusal({ sources, headers: { "x-tenant": "\u00e9" } }),
+      "FIELD_INVALID header X-Tenant: expected visible ASCII characters",
+    );
+  });
+
+  it("cannot set what takes more than one value, or what the path sets", () => {
+    const check = (field: string): string[] =>
+      checkBinding({
+        method: "GET",
+        input: All,
+        variables: ["a_int32"],
+        body: "",
+        sources: [{ field, kind: "header", name: "x-a" }],
+      }).map(({ part, message }) => `${part}: ${message}`);
+    const blame = (field: string): string => `sources: field ${field} from header x-a of test.v1.All:`;
+    assert.deepEqual(check("aString"), []);
+    assert.deepEqual(check("listInt32"), [
+      `${blame("listInt32")} list_int32 is repeated; it takes more than one value`,
+    ]);
+    assert.deepEqual(check("aInt32"), [`${blame("aInt32")} the same field as variable {a_int32}`]);
+    assert.deepEqual(check("nope"), [`${blame("nope")} unknown field "nope"`]);
+  });
+});
+
 describe("compileBinder(): query", () => {
   it("sets fields by either name, nested, repeated, decoded", () => {
     const table: readonly (readonly [query: string, message: JsonValue])[] = [
@@ -380,7 +442,7 @@ describe("compileBinder(): query", () => {
     const path = `${"child.".repeat(99)}aInt32`;
     assert.ok(bytesOf({ query: `${path}=1` }).length > 200);
     // Every spelling of one path is another name; not all of them are kept.
-    const binder = compileBinder({ method: "GET", input: All, variables: [], body: "" }, readers, options);
+    const binder = compileBinder({ method: "GET", input: All, variables: [], body: "", sources: [] }, readers, options);
     for (let i = 0; i < 2000; i++) {
       const steps = Array.from({ length: 11 }, (_, bit) => ((i >> bit) & 1 ? "pickChild" : "pick_child"));
       assert.equal(binder([], `${steps.join(".")}.aInt32=1`, null).length, 2 + 11 * 3);
