@@ -15,10 +15,9 @@ import type { HttpRule } from "./schema/http-rule.ts";
 import { loadSchema } from "./schema/load.ts";
 import type { RpcMethod, Schema } from "./schema/schema.ts";
 import { checkBinding, compileBinder } from "./transcode/bind.ts";
-import type { FieldSource } from "./transcode/field-source.ts";
 import { createJsonReaders, type JsonReaders } from "./transcode/json-read.ts";
 import { createJsonWriters, type JsonWriters } from "./transcode/json-write.ts";
-import type { JsonOptions } from "./transcode/options.ts";
+import type { FieldSource, JsonOptions } from "./transcode/options.ts";
 import { createStatusWriter, type StatusWriter } from "./transcode/status-json.ts";
 
 /** One binding whose every part was found in the schemas; not yet compiled, and not tied to running upstreams. */

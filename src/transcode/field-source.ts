@@ -1,15 +1,8 @@
 import type { DescMessage } from "@bufbuild/protobuf";
 import { fieldError } from "../core/errors.ts";
+import type { FieldSource } from "./options.ts";
 import { singularTargetOf, writeText } from "./query-target.ts";
 import type { EnumOptions } from "./scalar.ts";
-
-/** A field that a request's header or cookie sets. */
-export interface FieldSource {
-  /** Path of the field, such as `tenant` or `session.id`. */
-  readonly field: string;
-  readonly kind: "header" | "cookie";
-  readonly name: string;
-}
 
 /** As much of a request as sources read. */
 export interface RequestHeaders {

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { choice, record, section, text } from "../core/options.ts";
-import type { FieldSource } from "./field-source.ts";
 
 /** How messages look as JSON; the same for every message of a route. */
 export interface JsonOptions {
@@ -42,6 +41,14 @@ export interface RequestOptions {
 }
 
 export const defaultRequestOptions: RequestOptions = { unknownQuery: "reject", updateMask: "auto" };
+
+/** A field that a request's header or cookie sets. */
+export interface FieldSource {
+  /** Path of the field, such as `tenant` or `session.id`. */
+  readonly field: string;
+  readonly kind: "header" | "cookie";
+  readonly name: string;
+}
 
 const requestShape = {
   update_mask: choice({
