@@ -33,6 +33,9 @@ export interface FrameListener {
 const MAX_BLOCK_BYTES = 1 << 19;
 const MAX_CONTINUATIONS = 64;
 
+// "HTT" where a frame's length should stand: the usual sign of a port that is some other server's.
+const HTTP_1 = 0x485454;
+
 /**
  * Cuts a byte stream into frames, checks them by RFC 9113, section 6, and hands them on. Frames are read in place; only
  * one that arrives in pieces is put together in a buffer of the reader's own.
@@ -102,7 +105,10 @@ export class FrameReader {
 
   private sizeOf(bytes: Uint8Array, at: number): number {
     const size = ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
-    if (size > DEFAULT_MAX_FRAME_BYTES) throw sizeError(`a frame of ${size} bytes`);
+    if (size > DEFAULT_MAX_FRAME_BYTES) {
+      if (this.isFirst && size === HTTP_1) throw protocolError("it answers in HTTP/1");
+      throw sizeError(`a frame of ${size} bytes`);
+    }
     return size;
   }
 
