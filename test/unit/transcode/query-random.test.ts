@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import {
   fromBinary,
   fromJson,
+  ScalarType,
   toJson,
   type DescField,
   type DescMessage,
@@ -123,6 +124,9 @@ function isOpen(field: DescField): boolean {
 
 /** A key as JSON has it; refused where protobuf-es refuses it. */
 function canonicalKey(field: DescField & { fieldKind: "map" }, key: string): string {
+  const isNumber = field.mapKey !== ScalarType.STRING && field.mapKey !== ScalarType.BOOL;
+  // Number() of JavaScript, by which protobuf-es reads keys, takes `.0` and more that is no number to JSON.
+  if (isNumber && !/^-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?$/i.test(key)) throw new Refused("key");
   const probe = registry.getMessage("test.v1.All") as DescMessage;
   const json = { [field.jsonName]: { [key]: field.message ? {} : field.enum ? 0 : "" } };
   const [found = ""] = Object.keys((toJson(probe, fromJson(probe, json)) as JsonObject)[field.jsonName] as JsonObject);
@@ -131,7 +135,7 @@ function canonicalKey(field: DescField & { fieldKind: "map" }, key: string): str
 
 function valueOf(field: DescField, text: string): JsonValue {
   const type = field.message?.typeName ?? "";
-  if (field.scalar === 8 || type.endsWith(".BoolValue")) {
+  if (field.scalar === ScalarType.BOOL || type.endsWith(".BoolValue")) {
     if (text !== "true" && text !== "false") throw new Refused("bool");
     return text === "true";
   }
@@ -221,7 +225,10 @@ function randomParameter(desc: DescMessage, pick: Pick, depth = 0): readonly [pa
     const [inner, text] = randomParameter(field.message as DescMessage, pick, depth + 1);
     return [`${path}.${inner}`, text];
   }
-  return [path, pick(field.enum ? ["RED", "2"] : field.scalar === 8 ? ["true", "false"] : ["0", "1", "22"])];
+  return [
+    path,
+    pick(field.enum ? ["RED", "2"] : field.scalar === ScalarType.BOOL ? ["true", "false"] : ["0", "1", "22"]),
+  ];
 }
 
 function encode(text: string, pick: Pick): string {
