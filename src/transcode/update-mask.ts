@@ -7,7 +7,7 @@ import { span } from "./json-read-string.ts";
 import { colon, skip, skipSpace } from "./json-read-syntax.ts";
 import type { JsonOptions } from "./options.ts";
 import { closeMessage, openMessage } from "./query-target.ts";
-import { ROOM, wire } from "./wire.ts";
+import { close, ROOM, wire } from "./wire.ts";
 
 /**
  * Appends to `wire` the field mask of the JSON that a JsonReader has just read: `input` still holds it, well-formed and
@@ -127,13 +127,12 @@ function isPassedOver({ enumTable }: FieldShape, at: number): boolean {
   return isUnknown;
 }
 
-const PATHS = { number: 1 };
-
+/** `paths` is field 1 of a FieldMask. */
 function writePath(path: string, mask: string): void {
-  const opened = openMessage(PATHS);
-  wire.grow(wire.length, path.length * 3 + ROOM); // a UTF-16 unit takes at most three bytes in UTF-8
-  wire.length += wire.bytes.utf8Write(path, wire.length);
-  closeMessage(PATHS, opened);
+  const o = wire.length;
+  const bytes = wire.grow(o, path.length * 3 + ROOM); // a UTF-16 unit takes at most three bytes in UTF-8
+  bytes[o] = 0x0a;
+  wire.length = close(o + 1, o + 2 + bytes.utf8Write(path, o + 2));
   if (wire.length > limit) {
     throw fieldError("FIELD_INVALID", mask, "the body names too many fields to be listed; say which are to change");
   }
