@@ -10,7 +10,8 @@ import { startEdge, type Edge } from "./edge/server.ts";
 import { compileClientAddresses } from "./exchange/client-address.ts";
 import { UnroutedExchange, type ExchangeContext } from "./exchange/exchange.ts";
 import { handle } from "./exchange/handle.ts";
-import type { Snapshot } from "./exchange/route.ts";
+import type { Route, Snapshot } from "./exchange/route.ts";
+import { buildRouteTable } from "./routing/table.ts";
 import { compileSnapshot, resolveRoutes, type ResolvedRoutes } from "./snapshot.ts";
 import { writeAccessLine } from "./telemetry/access-log.ts";
 import type { Log } from "./telemetry/log.ts";
@@ -74,7 +75,8 @@ class RunningGateway implements Gateway {
   private readonly pool: UpstreamPool;
   private config: Config;
   private resolved: ResolvedRoutes;
-  private snapshot: Snapshot;
+  /** Empty until `open`, which makes the first before it opens a port. */
+  private snapshot: Snapshot = { table: buildRouteTable<Route>([]).table };
   private edge: Edge | null = null;
   private admin: Admin | null = null;
   private draining = false;
@@ -94,7 +96,6 @@ class RunningGateway implements Gateway {
     this.config = config;
     this.resolved = resolved;
     this.logWarnings(resolved.problems);
-    this.snapshot = compileSnapshot(resolved, this.pool.take(config.upstreams));
   }
 
   get address(): string {
@@ -111,7 +112,9 @@ class RunningGateway implements Gateway {
   }
 
   async open(): Promise<void> {
-    const { server } = this.config;
+    const { server, upstreams } = this.config;
+    await this.pool.prepare(upstreams);
+    this.snapshot = compileSnapshot(this.resolved, this.pool.take(upstreams));
     try {
       this.admin = await startAdmin(server.admin, {
         readiness: () => this.readiness(),
@@ -171,6 +174,7 @@ class RunningGateway implements Gateway {
       if (JSON.stringify(config.server) !== JSON.stringify(this.config.server)) {
         this.log.logger.warn({ key: "server" }, "changed settings apply at the next start");
       }
+      await this.pool.prepare(config.upstreams);
       // Compiled before the pool lets go of anything: a failure here leaves the old snapshot whole.
       this.snapshot = compileSnapshot(resolved, this.pool.take(config.upstreams));
       this.pool.release(this.config.server.timeouts.drainMs);

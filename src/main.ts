@@ -11,7 +11,7 @@ import { formatProblem, problemsOf } from "./core/problem.ts";
 import { systemRandom } from "./core/random.ts";
 import { loadRoutes, startGateway, type Gateway } from "./gateway.ts";
 import { onStop } from "./stop-signal.ts";
-import { createLog, LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
+import { createLog, prettyLines, LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
 
 const DEMO = new URL("../demo/demo.ts", import.meta.url);
 
@@ -29,9 +29,14 @@ async function serve({ config, ...overrides }: ServeFlags): Promise<void> {
   await gateway.close();
 }
 
-function start(configFile: string, env: NodeJS.ProcessEnv, overrides: Omit<ServeFlags, "config">): Promise<Gateway> {
-  const log = createLog({ level: logLevel(), pretty: process.stdout.isTTY });
-  return startGateway({ configFile, load: { env, overrides }, log, clock: systemClock, random: systemRandom });
+async function start(
+  configFile: string,
+  env: NodeJS.ProcessEnv,
+  overrides: Omit<ServeFlags, "config">,
+): Promise<Gateway> {
+  const level = logLevel();
+  const log = createLog(process.stdout.isTTY ? { level, out: await prettyLines() } : { level });
+  return await startGateway({ configFile, load: { env, overrides }, log, clock: systemClock, random: systemRandom });
 }
 
 async function demo({ etcd, port }: DemoFlags): Promise<void> {

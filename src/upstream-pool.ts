@@ -3,14 +3,12 @@ import type { CallTarget } from "./call/call.ts";
 import type { UpstreamConfig } from "./config/config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Random } from "./core/random.ts";
-import { createEtcdCluster, type EtcdCluster } from "./discovery/etcd/cluster.ts";
-import { createEtcdResolver } from "./discovery/etcd/resolver.ts";
+import type { EtcdCluster } from "./discovery/etcd/cluster.ts";
 import { createStaticResolver } from "./discovery/static.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Metrics, UpstreamGauges } from "./telemetry/metrics.ts";
 import { observeDiscovery, observeUpstream } from "./telemetry/subscribe.ts";
 import type { ConnectionFactory } from "./upstream/connection/connection.ts";
-import { grpcJsConnection } from "./upstream/connection/grpc-js.ts";
 import { createHttp2Connection, http2Connection } from "./upstream/connection/http2.ts";
 import type { Resolver } from "./upstream/resolver.ts";
 import { createUpstream, type Upstream, type UpstreamSettings } from "./upstream/upstream.ts";
@@ -26,8 +24,10 @@ interface Entry {
   readonly name: string;
   readonly upstream: Upstream;
   readonly clusterKey: string;
-  /** Has been ready at least once: an outage later is not a reason to take the gateway out of service. */
+  /** Has been ready at least once. */
   wasReady: boolean;
+  /** Takes back its end, where no snapshot in force has it. */
+  cancelRelease: (() => void) | null;
 }
 
 /** The running upstreams, carried over from snapshot to snapshot where their configuration did not change. */
@@ -37,9 +37,17 @@ export class UpstreamPool {
   private readonly entries = new Map<string, Entry>();
   private readonly clusters = new Map<string, EtcdCluster>();
   private current: readonly string[] = [];
+  /** Every upstream of the first configuration was ready: from then on one that is not takes nobody out of service. */
+  private wasReady = false;
+  private parts: GrpcJsParts = {};
 
   constructor(options: PoolOptions) {
     this.options = options;
+  }
+
+  /** Imports what these upstreams need; before `take`. */
+  async prepare(configs: readonly UpstreamConfig[]): Promise<void> {
+    this.parts = { ...this.parts, ...(await importParts(configs)) };
   }
 
   /** The upstreams of a configuration by name: those that run already, and new ones, which begin to connect now. */
@@ -64,12 +72,11 @@ export class UpstreamPool {
 
   /** Ends, after `afterMs`, whatever the last `take` did not ask for: calls of older snapshots have that long. */
   release(afterMs: number): void {
-    for (const key of this.entries.keys()) {
+    for (const [key, entry] of this.entries) {
+      entry.cancelRelease?.();
+      entry.cancelRelease = null;
       if (this.current.includes(key)) continue;
-      this.options.clock.after(afterMs, () => {
-        const entry = this.entries.get(key);
-        // A later reload may have asked for it again.
-        if (entry === undefined || this.current.includes(key)) return;
+      entry.cancelRelease = this.options.clock.after(afterMs, () => {
         this.entries.delete(key);
         entry.upstream.destroy();
         this.closeUnusedClusters();
@@ -107,8 +114,8 @@ export class UpstreamPool {
         missing: ready > 0 ? "" : endpoints > 0 ? "no instance accepts calls" : missingEndpoints(discovery),
       };
     });
-    const all = entries.every((entry) => entry.wasReady);
-    return { ready: all && upstreams.some((upstream) => upstream.ready), upstreams };
+    this.wasReady ||= entries.every((entry) => entry.wasReady);
+    return { ready: this.wasReady && upstreams.some((upstream) => upstream.ready), upstreams };
   }
 
   private inForce(): Entry[] {
@@ -120,7 +127,7 @@ export class UpstreamPool {
     const upstream = createUpstream({
       name: config.name,
       resolver: this.resolverOf(config),
-      connect: connectionOf(config),
+      connect: this.connectionOf(config),
       connectTimeoutMs: config.connectTimeoutMs,
       maxMessageBytes: config.maxMessageBytes,
       ...settingsOf(config),
@@ -128,7 +135,12 @@ export class UpstreamPool {
       random,
       onEvent: observeUpstream(log, metrics),
     });
-    return { name: config.name, upstream, clusterKey: clusterKeyOf(config), wasReady: false };
+    return { name: config.name, upstream, clusterKey: clusterKeyOf(config), wasReady: false, cancelRelease: null };
+  }
+
+  private connectionOf({ transport, keepalive }: UpstreamConfig): ConnectionFactory {
+    if (transport === "grpc-js") return prepared(this.parts.connection).grpcJsConnection;
+    return keepalive === null ? http2Connection : createHttp2Connection({ keepalive });
   }
 
   private resolverOf(config: UpstreamConfig): Resolver {
@@ -138,7 +150,7 @@ export class UpstreamPool {
       case "pass":
         return createStaticResolver(target);
       case "etcd":
-        return createEtcdResolver({
+        return prepared(this.parts.etcdResolver).createEtcdResolver({
           cluster: this.clusterOf(config),
           service: target.service,
           prefix: config.etcd?.prefix ?? "",
@@ -156,7 +168,11 @@ export class UpstreamPool {
     let cluster = this.clusters.get(key);
     if (cluster === undefined) {
       const { clock, random } = this.options;
-      cluster = createEtcdCluster({ endpoints: config.etcd?.endpoints ?? [], clock, random });
+      cluster = prepared(this.parts.etcdCluster).createEtcdCluster({
+        endpoints: config.etcd?.endpoints ?? [],
+        clock,
+        random,
+      });
       this.clusters.set(key, cluster);
     }
     return cluster;
@@ -176,9 +192,27 @@ function settingsOf({ loadBalancing, policy, removalGuardMs }: UpstreamConfig): 
   return { policy: loadBalancing.policy, queue: policy.waitForReady.queue, removalGuardMs };
 }
 
-function connectionOf({ transport, keepalive }: UpstreamConfig): ConnectionFactory {
-  if (transport === "grpc-js") return grpcJsConnection;
-  return keepalive === null ? http2Connection : createHttp2Connection({ keepalive });
+/** What brings grpc-js with it: imported where a configuration uses it only, since that costs a start 100 ms. */
+interface GrpcJsParts {
+  readonly etcdCluster?: typeof import("./discovery/etcd/cluster.ts");
+  readonly etcdResolver?: typeof import("./discovery/etcd/resolver.ts");
+  readonly connection?: typeof import("./upstream/connection/grpc-js.ts");
+}
+
+async function importParts(configs: readonly UpstreamConfig[]): Promise<GrpcJsParts> {
+  const etcd = configs.some(({ target }) => target.kind === "etcd") && {
+    etcdCluster: await import("./discovery/etcd/cluster.ts"),
+    etcdResolver: await import("./discovery/etcd/resolver.ts"),
+  };
+  const grpcJs = configs.some(({ transport }) => transport === "grpc-js") && {
+    connection: await import("./upstream/connection/grpc-js.ts"),
+  };
+  return { ...etcd, ...grpcJs };
+}
+
+function prepared<T>(part: T | undefined): T {
+  if (part === undefined) throw new Error("prepare() was not called with this configuration");
+  return part;
 }
 
 function keyOf(config: UpstreamConfig): string {

@@ -40,7 +40,12 @@ const timeouts = section(
   {
     header: filled(duration({ docs: "Until the request line and all headers are there.", default: "10s" })),
     request: filled(duration({ docs: "Until the whole request is there, body included.", default: "30s" })),
-    idle: filled(duration({ docs: "How long an open connection may wait for its next request.", default: "75s" })),
+    idle: filled(
+      duration({
+        docs: "How long an open connection may wait for its next request, and a client take nothing of a reply.",
+        default: "75s",
+      }),
+    ),
     drain: filled(
       duration({ docs: "How long requests in flight may take to end after SIGTERM.", default: "30s", min: 0 }),
     ),

@@ -5,14 +5,21 @@ import type { Metrics } from "./metrics.ts";
 
 /** Writes what an upstream tells about itself: changes of state at `info`, lost capacity at `warn`, the rest at `debug`. */
 export function observeUpstream(log: Log, metrics: Metrics): (event: UpstreamEvent) => void {
+  const down = new Set<string>();
   return (event) => {
     const { type, ...facts } = event;
     switch (type) {
-      case "connection_state":
+      case "connection_state": {
+        const connection = `${event.endpoint}#${event.index}`;
+        if (event.state === "ready" || event.state === "closed") down.delete(connection);
         // Only a connection that was lost or could not be made carries a reason.
         if (event.reason === undefined) return log.logger.debug(facts, "connection state");
         metrics.upstreamEvent(event.upstream, "connection_lost");
+        // A dead address is dialled every two seconds for as long as it is listed: said once.
+        if (down.has(connection)) return log.logger.debug(facts, "connection lost");
+        down.add(connection);
         return log.logger.info(facts, "connection lost");
+      }
       case "endpoint_ejected":
       case "discovery_trouble":
       case "removal_held":

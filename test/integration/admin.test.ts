@@ -126,7 +126,7 @@ describe("startGateway()", () => {
       startGateway({
         configFile: path.join(folder, "routes.yaml"),
         load: { env: {}, overrides },
-        log: createLog({ level: "silent", pretty: false }),
+        log: createLog({ level: "silent" }),
         clock: systemClock,
         random: systemRandom,
       });

@@ -32,7 +32,6 @@ export async function startTestGateway(
     load: { env, overrides: { port: 0, adminPort: 0 } },
     log: createLog({
       level,
-      pretty: false,
       out: { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) },
     }),
     clock: systemClock,

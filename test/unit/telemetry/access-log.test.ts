@@ -26,7 +26,7 @@ const RECORD: RequestRecord = {
 
 function lineOf(changes: Partial<RequestRecord>, level: LogLevel = "info"): Record<string, unknown> | null {
   const lines: string[] = [];
-  const log = createLog({ level, pretty: false, out: { write: (line) => lines.push(line) } });
+  const log = createLog({ level, out: { write: (line) => lines.push(line) } });
   writeAccessLine(log, { ...RECORD, ...changes });
   assert.ok(lines.length <= 1);
   const [line] = lines;

@@ -5,7 +5,7 @@ import { createLog } from "../../../src/telemetry/log.ts";
 function start(level: Parameters<typeof createLog>[0]["level"]) {
   const lines: Record<string, unknown>[] = [];
   const out = { write: (line: string) => lines.push(JSON.parse(line) as Record<string, unknown>) };
-  return { log: createLog({ level, pretty: false, out }), lines };
+  return { log: createLog({ level, out }), lines };
 }
 
 describe("createLog()", () => {
