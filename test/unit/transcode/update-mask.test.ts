@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
+import type { JsonObject, JsonValue } from "@bufbuild/protobuf";
 import { serveRules, type Api } from "../../support/http-rule.ts";
+import { freshSeed, seededRandom } from "../../support/seeded-random.ts";
 
 const proto = `
   service Library {
@@ -160,6 +162,18 @@ describe("compileMaskWriter()", () => {
     assert.equal(maskOf(folded, '{"color":"red"}'), "color");
   });
 
+  it("lists what a walk over the parsed body lists, for random bodies", async (t) => {
+    const api = await serve(t);
+    const seed = freshSeed();
+    const random = seededRandom(seed);
+    const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+    for (let run = 0; run < 2000; run++) {
+      const body = randomBook(pick, 0);
+      const text = pick([JSON.stringify(body), JSON.stringify(body, null, 2)]);
+      assert.equal(maskOf(api, text), pathsIn(body, "").join(","), `seed ${seed}: ${text}`);
+    }
+  });
+
   it("is bounded: a body that names too much has to say what is to change", async (t) => {
     const api = await serve(t);
     const deep = (inner: string): string => `${'{"sequel":'.repeat(90)}${inner}${"}".repeat(90)}`;
@@ -175,3 +189,39 @@ describe("compileMaskWriter()", () => {
     assert.equal(maskOf(api, wide(many.join(",")), "/v1/books/1?updateMask=*"), "*");
   });
 });
+
+const BOOK_LEAVES: Readonly<Record<string, readonly JsonValue[]>> = {
+  name: ["a", null],
+  displayName: ['"}]\\', "é", null],
+  tags: [[], ["a", "}"], null],
+  labels: [{}, { a: "{", displayName: "b" }, null],
+  coAuthors: [[{ givenName: "A" }], null],
+  struct: [{}, { author: { givenName: [1, {}] } }, null],
+  value: [null, 1, { a: {} }],
+  empty: [{}],
+  edition: [0, null],
+};
+const BOOK_MESSAGES: readonly string[] = ["author", "essayBy", "sequel"];
+
+function randomBook(pick: <T>(from: readonly T[]) => T, depth: number): JsonObject {
+  const book: JsonObject = {};
+  for (const [name, values] of Object.entries(BOOK_LEAVES)) if (pick([true, false, false])) book[name] = pick(values);
+  for (const name of BOOK_MESSAGES) {
+    if (pick([true, false, false])) continue;
+    if (name === "sequel") book[name] = depth > 3 ? {} : randomBook(pick, depth + 1);
+    else book[name] = pick<JsonValue>([null, {}, { givenName: "A" }, { mentor: { mentor: {} }, givenName: null }]);
+  }
+  return book;
+}
+
+/** The paths of a book's or author's leaves, as JSON writes masks. */
+function pathsIn(json: JsonObject, path: string): string[] {
+  const names = Object.keys(json);
+  if (names.length === 0) return path === "" ? [] : [path];
+  return names.flatMap((name) => {
+    const inner = path === "" ? name : `${path}.${name}`;
+    const value = json[name];
+    const isMessage = [...BOOK_MESSAGES, "mentor"].includes(name) && value !== null;
+    return isMessage ? pathsIn(value as JsonObject, inner) : [inner];
+  });
+}
