@@ -1,7 +1,9 @@
 import { choice, duration, filled, flag, section, size } from "../core/options.ts";
 
+export type BalancerPolicy = "least_request" | "round_robin";
+
 export interface LoadBalancing {
-  readonly policy: "least_request" | "round_robin";
+  readonly policy: BalancerPolicy;
 }
 
 /** Keys of an upstream that say how its connections are kept and used. */
@@ -56,9 +58,13 @@ export const connectionShape = {
   ).optional(),
 };
 
+/** Pings of a connection that is silent, against what drops it while idle. */
 export interface Keepalive {
+  /** Silence of the peer after which it is pinged. grpc-go's servers want five minutes at least, unless told so. */
   readonly timeMs: number;
+  /** How long its answer may take. */
   readonly timeoutMs: number;
+  /** Whether to ping also while no call is in flight. */
   readonly permitWithoutCalls: boolean;
 }
 

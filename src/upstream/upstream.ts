@@ -8,11 +8,10 @@ import { createRoundRobin } from "./balancer/round-robin.ts";
 import type { ConnectionFactory, ConnectionState } from "./connection/connection.ts";
 import type { UpstreamEvent } from "./event.ts";
 import { Instance, type InstanceListener, type InstanceOptions, type Member } from "./instance.ts";
+import type { BalancerPolicy } from "./options.ts";
 import { RemovalGuard } from "./removal-guard.ts";
 import type { Endpoint, Resolver, ResolverListener } from "./resolver.ts";
 import { WaitQueue } from "./wait-queue.ts";
-
-export type BalancerPolicy = "round_robin" | "least_request";
 
 /** What may change without touching a connection. */
 export interface UpstreamSettings {

@@ -1,3 +1,4 @@
+import type { Keepalive } from "../options.ts";
 import type { ConnectionFactory } from "./connection.ts";
 import type { LivenessOptions } from "./http2/liveness.ts";
 import { MAX_31_BITS } from "./http2/frame.ts";
@@ -8,17 +9,8 @@ import { RemadeConnection } from "./http2/remade-connection.ts";
 export interface Http2ConnectionOptions {
   /** Sent as `user-agent`. Default `sluice`. */
   readonly userAgent?: string;
-  /** Pings of a connection that is silent, against what drops it while idle. Off by default. */
-  readonly keepalive?: KeepaliveOptions;
-}
-
-export interface KeepaliveOptions {
-  /** Silence of the peer after which it is pinged. grpc-go's servers want five minutes at least, unless told so. */
-  readonly timeMs: number;
-  /** How long its answer may take. */
-  readonly timeoutMs: number;
-  /** Whether to ping also while no call is in flight. */
-  readonly permitWithoutCalls: boolean;
+  /** Off by default. */
+  readonly keepalive?: Keepalive;
 }
 
 /** Connections over our own HTTP/2 client, plaintext. */
@@ -39,6 +31,6 @@ export function createHttp2Connection({
     new RemadeConnection(options, events, (listener) => new Session(address, options, session, listener));
 }
 
-function toLiveness({ timeMs, timeoutMs, permitWithoutCalls }: KeepaliveOptions): LivenessOptions {
+function toLiveness({ timeMs, timeoutMs, permitWithoutCalls }: Keepalive): LivenessOptions {
   return { afterMs: timeMs, timeoutMs, withoutCalls: permitWithoutCalls, again: true };
 }
