@@ -1,5 +1,4 @@
-import type { Readiness } from "./admin/server.ts";
-import { startAdmin, type Admin } from "./admin/server.ts";
+import { startAdmin, type Admin, type Readiness } from "./admin/server.ts";
 import type { RouteRow } from "./cli/routes-table.ts";
 import type { Config } from "./config/config.ts";
 import { loadConfig, type LoadOptions } from "./config/load.ts";

@@ -6,8 +6,9 @@ import type { Log } from "./log.ts";
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 /**
- * One line per request, at `info`, or at `error` where the gateway itself is at fault (INTERNAL); built as text, since pino's way over an object costs twice as much and this is the
- * only thing logged on the happy path. Queries, headers and bodies are never in it.
+ * One line per request, at `info`, or at `error` where the gateway itself is at fault (INTERNAL); built as text, since
+ * pino's way over an object costs twice as much and this is the only thing logged on the happy path. Queries, headers
+ * and bodies are never in it.
  */
 export function writeAccessLine(log: Log, record: RequestRecord): void {
   const isOurs = record.errorCode === "INTERNAL";
