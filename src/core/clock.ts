@@ -1,3 +1,5 @@
+import { TimerWheel } from "./timer-wheel.ts";
+
 /** Time as the gateway sees it; tests pass a hand-driven one (test/support/hand-clock.ts). */
 export interface Clock {
   /** Monotonic milliseconds from an arbitrary origin. */
@@ -9,7 +11,8 @@ export interface Clock {
 // setTimeout fires at once for anything longer (it overflows a 32-bit integer).
 const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
-export const systemClock: Clock = {
+/** Node's own timers, one each. */
+const nodeClock: Clock = {
   now: () => performance.now(),
   after(ms, fn) {
     const timer = setTimeout(fn, Math.min(Math.max(ms, 0), MAX_TIMEOUT_MS));
@@ -17,3 +20,5 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+export const systemClock: Clock = new TimerWheel(nodeClock);
