@@ -36,6 +36,8 @@ async function start(
 ): Promise<Gateway> {
   const level = logLevel();
   const log = createLog(process.stdout.isTTY ? { level, out: await prettyLines() } : { level });
+  // However the process ends by itself, lines that wait are written.
+  process.on("exit", () => log.flush());
   return await startGateway({ configFile, load: { env, overrides }, log, clock: systemClock, random: systemRandom });
 }
 

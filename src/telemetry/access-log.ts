@@ -14,7 +14,7 @@ export function writeAccessLine(log: Log, record: RequestRecord): void {
   const isOurs = record.errorCode === "INTERNAL";
   if (!(isOurs ? log.error : log.info)) return;
   let line =
-    `{"level":"${isOurs ? "error" : "info"}","time":"${new Date().toISOString()}","msg":"request","method":"${record.method}"` +
+    `{"level":"${isOurs ? "error" : "info"}","time":"${timeText()}","msg":"request","method":"${record.method}"` +
     `,"path":${quote(record.path)},"route":${quote(record.template)},"status":${record.status}` +
     `,"grpc_status":"${codeName(record.grpcCode)}","rpc":"${record.rpc}","upstream":${quote(record.upstream)}` +
     `,"duration_ms":${round(record.endMs - record.startMs)}`;
@@ -40,4 +40,17 @@ function describe(cause: unknown): string {
   // A gRPC status: its text says what became of the call.
   const details = (cause as { details?: unknown } | null)?.details;
   return String(details ?? cause);
+}
+
+let lastMs = 0;
+let lastText = "";
+
+/** Now, as ISO 8601. Many requests end in one millisecond, and to write the date costs more than the rest of the line. */
+function timeText(): string {
+  const ms = Date.now();
+  if (ms !== lastMs) {
+    lastMs = ms;
+    lastText = new Date(ms).toISOString();
+  }
+  return lastText;
 }

@@ -27,13 +27,18 @@ export async function startTestGateway(
   const configFile = path.join(folder, "routes.yaml");
   await writeFile(configFile, yaml.replaceAll("$REPO", process.cwd()));
   const lines: Record<string, unknown>[] = [];
+  const log = createLog({
+    level,
+    out: {
+      write(text) {
+        for (const line of text.trimEnd().split("\n")) lines.push(JSON.parse(line) as Record<string, unknown>);
+      },
+    },
+  });
   const gateway = await startGateway({
     configFile,
     load: { env, overrides: { port: 0, adminPort: 0 } },
-    log: createLog({
-      level,
-      out: { write: (line) => lines.push(JSON.parse(line) as Record<string, unknown>) },
-    }),
+    log,
     clock: systemClock,
     random: systemRandom,
   });
@@ -41,5 +46,11 @@ export async function startTestGateway(
     await gateway.close();
     await rm(folder, { recursive: true });
   });
-  return Object.assign(gateway, { configFile, lines });
+  const logged = {
+    get(): Record<string, unknown>[] {
+      log.flush();
+      return lines;
+    },
+  };
+  return Object.defineProperty(Object.assign(gateway, { configFile, lines }), "lines", logged);
 }

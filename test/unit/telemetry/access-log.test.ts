@@ -28,6 +28,7 @@ function lineOf(changes: Partial<RequestRecord>, level: LogLevel = "info"): Reco
   const lines: string[] = [];
   const log = createLog({ level, out: { write: (line) => lines.push(line) } });
   writeAccessLine(log, { ...RECORD, ...changes });
+  log.flush();
   assert.ok(lines.length <= 1);
   const [line] = lines;
   if (line === undefined) return null;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { createLog } from "../../../src/telemetry/log.ts";
+import { HandClock } from "../../support/hand-clock.ts";
 
 function start(level: Parameters<typeof createLog>[0]["level"]) {
   const lines: Record<string, unknown>[] = [];
@@ -34,5 +35,26 @@ describe("createLog()", () => {
     assert.deepEqual([start("info").log.info, start("info").log.error], [true, true]);
     assert.deepEqual([start("warn").log.info, start("warn").log.error], [false, true]);
     assert.deepEqual([start("silent").log.info, start("silent").log.error], [false, false]);
+  });
+
+  it("writes lines built by hand in batches: 100 ms later at the latest, or with the next line that is not", () => {
+    const clock = new HandClock();
+    const written: string[] = [];
+    const log = createLog({ level: "info", clock, out: { write: (text) => written.push(text) } });
+    log.writeLine("{}");
+    log.writeLine("[]");
+    clock.advance(99);
+    assert.deepEqual(written, []);
+    clock.advance(1);
+    assert.deepEqual(written, ["{}\n[]\n"]);
+    log.writeLine("1");
+    log.logger.warn({}, "m");
+    assert.equal(written.length, 2);
+    assert.match(written[1] ?? "", /^1\n\{.*"m"\}\n$/);
+    log.writeLine(`"${"x".repeat(20_000)}"`);
+    assert.equal(written.length, 3);
+    log.flush();
+    clock.advance(1000);
+    assert.equal(written.length, 3);
   });
 });
