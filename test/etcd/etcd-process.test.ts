@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { describe, it, type TestContext } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { findEtcd, startEtcd } from "../../demo/etcd.ts";
 import { EtcdApi } from "../support/etcd.ts";
+import { until } from "../support/until.ts";
 
 function setEnv(t: TestContext, changes: Readonly<Record<string, string>>): void {
   const before = { ...process.env };
@@ -71,10 +71,6 @@ describe("startEtcd()", () => {
     });
     assert.ok(pid > 0);
     // Not our child any more, so that nothing tells of its end.
-    const deadline = performance.now() + 3000;
-    while (existsSync(`/proc/${pid}`)) {
-      assert.ok(performance.now() < deadline, `etcd ${pid} still runs`);
-      await delay(20);
-    }
+    await until(`the end of etcd, pid ${pid}`, () => !existsSync(`/proc/${pid}`), 3000);
   });
 });

@@ -10,6 +10,7 @@ import { createLog } from "../../src/telemetry/log.ts";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { kindsYaml, startKinds, startKindsGateway } from "../support/kinds.ts";
 import { ask, RawClient, type AskOptions, type RawReply } from "../support/raw-http.ts";
+import { until } from "../support/until.ts";
 
 /** As `ask`, of the admin port. */
 function askAdmin({ adminPort }: TestGateway, path: string, options: AskOptions = {}): Promise<RawReply> {
@@ -142,7 +143,7 @@ describe("startGateway()", () => {
       message: `127.0.0.1:${adminPort} is in use; stop what listens there or choose another with --admin-port`,
     });
     // libuv closes them in its next round.
-    while (listeners() > before) await new Promise(setImmediate);
+    await until("no listener more than before", () => listeners() <= before);
   });
 });
 

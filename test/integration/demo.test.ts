@@ -8,9 +8,9 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { after, before, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { findOldNode } from "../support/old-node.ts";
+import { until } from "../support/until.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const LAUNCHER = ["node", "bin/sluice.js", "demo"];
@@ -162,11 +162,7 @@ async function assertEndsWell(demo: Demo): Promise<void> {
 
 /** For a demo that was killed: nothing tells of the end of another's children. */
 async function assertGone(demo: Demo): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (leftOf(demo.pids).length > 0) {
-    assert.ok(performance.now() < deadline, `left: ${leftOf(demo.pids)}`);
-    await delay(20);
-  }
+  await until(`the end of ${[...demo.pids].join(", ")}`, () => leftOf(demo.pids).length === 0);
 }
 
 after(() => {

@@ -5,6 +5,7 @@ import { describe, it, type TestContext } from "node:test";
 import type { TestGateway } from "../support/gateway.ts";
 import { resultOf, startKindsGateway, type ErrorJson, type KindsServer, type StreamCall } from "../support/kinds.ts";
 import { ask, RawClient, requestBytes } from "../support/raw-http.ts";
+import { until } from "../support/until.ts";
 
 function open(t: TestContext, { port }: TestGateway): RawClient {
   const client = new RawClient(port);
@@ -112,7 +113,7 @@ describe("close()", () => {
     const reader = open(t, gateway);
     reader.socket.pause();
     reader.send(requestBytes("/v1/act/x"));
-    while (!gateway.lines.some((line) => line["path"] === "/v1/act/x")) await new Promise(setImmediate);
+    await until("its access line", () => gateway.lines.some((line) => line["path"] === "/v1/act/x"));
     const closing = gateway.close();
     let isClosed = false;
     void closing.then(() => (isClosed = true));

@@ -4,6 +4,7 @@ import { describe, it, type TestContext } from "node:test";
 import type { TestGateway } from "../support/gateway.ts";
 import { resultOf, startKindsGateway, type ErrorJson } from "../support/kinds.ts";
 import { ask, RawClient, requestBytes } from "../support/raw-http.ts";
+import { until } from "../support/until.ts";
 
 function open(t: TestContext, { port }: TestGateway, options?: { allowHalfOpen: boolean }): RawClient {
   const client = new RawClient(port, options);
@@ -212,7 +213,7 @@ describe("a slow client", { concurrency: true }, () => {
       await once(client.socket, "connect");
       if (path === "/v1/watch/x") await within(5000, cancelled.promise);
       // It cannot see the end before it has read what the system had taken.
-      else while (!gateway.lines.some((line) => line["path"] === path)) await new Promise(setImmediate);
+      else await until("its access line", () => gateway.lines.some((line) => line["path"] === path));
       // Nothing tells a client that does not read that it was cut off.
       await new Promise<void>((resolve) => setTimeout(resolve, path === "/v1/act/x" ? 400 : 0));
       client.socket.resume();
@@ -295,7 +296,7 @@ describe("a client that goes away", () => {
       // So that the gateway has read it before it sees the end.
       assert.equal((await ask(gateway, "/v1/nothing")).status, 404);
       client.socket[end]();
-      while (gateway.lines.length < before + 2) await new Promise(setImmediate);
+      await until("two access lines", () => gateway.lines.length >= before + 2);
       const logged = gateway.lines.slice(before);
       assert.deepEqual(
         logged.map((line) => [line["msg"], line["status"], line["rpc"]]),
@@ -330,8 +331,8 @@ describe("a client that goes away", () => {
       else client.socket.resetAndDestroy();
     }
     assert.equal((await ask(gateway, "/v1/act/x")).status, 200);
-    while (gateway.lines.filter((line) => line["error"] === "CLIENT_CLOSED").length < 30)
-      await new Promise(setImmediate);
+    const closed = (): number => gateway.lines.filter((line) => line["error"] === "CLIENT_CLOSED").length;
+    await until("the access lines of all", () => closed() >= 30);
     const metrics = await (await fetch(`${gateway.adminAddress}/metrics`)).text();
     assert.match(metrics, /^http_server_active_requests 0$/m);
   });

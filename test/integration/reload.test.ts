@@ -6,6 +6,7 @@ import { describe, it, type TestContext } from "node:test";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
 import { encode, kindsYaml, startKinds, type StreamCall, type UnaryReply } from "../support/kinds.ts";
 import { ask, RawClient, requestBytes } from "../support/raw-http.ts";
+import { until } from "../support/until.ts";
 
 interface Relay {
   readonly address: string;
@@ -108,7 +109,7 @@ describe("reload()", () => {
       await rewrite(gateway, kindsYaml(relay.address, { act, upstream: `load_balancing: { policy: ${policy} }` }));
       assert.equal(await gateway.reload(), true);
       const before = served;
-      while (served < before + 20) await new Promise(setImmediate);
+      await until("20 more answers", () => served >= before + 20);
     }
     over = true;
     await load;

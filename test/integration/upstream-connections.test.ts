@@ -10,6 +10,7 @@ import { connections } from "../support/connections.ts";
 import { TestConnection } from "../support/grpc-calls.ts";
 import { startGrpcServer, type GrpcServer } from "../support/grpc-server.ts";
 import { labMethods } from "../support/grpc-server-lab.ts";
+import { until } from "../support/until.ts";
 
 const opened: TestConnection[] = [];
 
@@ -180,7 +181,7 @@ for (const [name, factory] of connections)
       while (handle.send(Buffer.alloc(10_000))) sends++;
       assert.ok(sends < 100);
       handle.resume();
-      while (recorder.writable === 0) await new Promise((resolve) => setImmediate(resolve));
+      await until("it may be written to", () => recorder.writable > 0);
       handle.halfClose();
       assert.equal((await recorder.ended).code, Code.Ok);
       assert.equal(recorder.bytes, 10 + (sends + 1) * 10_000);
@@ -190,7 +191,7 @@ for (const [name, factory] of connections)
       const test = await connect(factory, server.address);
       const { recorder, handle } = test.start("Chunks", "800 65536"); // 50 MiB
       recorder.onEach = () => handle.pause();
-      while (recorder.bytes === 0) await new Promise((resolve) => setImmediate(resolve));
+      await until("a message", () => recorder.bytes > 0);
       const before = process.memoryUsage();
       for (let i = 0; i < 200; i++) await new Promise((resolve) => setImmediate(resolve));
       const held = process.memoryUsage();
@@ -407,7 +408,7 @@ for (const [name, factory] of connections)
       await test.until("connecting");
       await test.until("backoff");
       assert.ok(accepted >= 2);
-      while (closed < 2) await new Promise((resolve) => setImmediate(resolve));
+      await until("both sockets closed", () => closed >= 2);
       assert.ok(!test.states.includes("ready"));
     });
 
@@ -441,13 +442,13 @@ for (const [name, factory] of connections)
       const address = await listen(server);
       const test = await connect(factory, address);
       const first = test.start("Echo", "first");
-      while (streams.length < 1) await new Promise((resolve) => setImmediate(resolve));
+      await until("the first call", () => streams.length >= 1);
       sessions[0]?.goaway(http2.constants.NGHTTP2_NO_ERROR, streams[0]?.id ?? 0);
-      while (sessions.length < 2) await new Promise((resolve) => setImmediate(resolve));
+      await until("another connection", () => sessions.length >= 2);
       await test.until("ready");
       assert.deepEqual(test.reasons, ["the instance ends the connection (GOAWAY)"]);
       const second = test.start("Echo", "second");
-      while (streams.length < 2) await new Promise((resolve) => setImmediate(resolve));
+      await until("the second call", () => streams.length >= 2);
       for (const stream of streams) stream.respond({ ...grpc, "grpc-status": "0" }, { endStream: true });
       assert.equal((await first.recorder.ended).code, Code.Ok);
       assert.equal((await second.recorder.ended).code, Code.Ok);

@@ -11,6 +11,7 @@ import { Recorder } from "./grpc-calls.ts";
 import { startGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { labMethods } from "./grpc-server-lab.ts";
 import { startGrpcServerProcess, type GrpcServerProcess } from "./grpc-server-process.ts";
+import { until } from "./until.ts";
 
 /** An upstream whose list the test tells. */
 export interface Lab {
@@ -163,8 +164,8 @@ export function load(upstream: Upstream, workers: number, options: Partial<CallO
     counts,
     /** Waits until that many more calls have ended. */
     more: async (calls: number) => {
-      const until = total + calls;
-      while (total < until) await new Promise((resolve) => setImmediate(resolve));
+      const target = total + calls;
+      await until(`${calls} more calls`, () => total >= target);
     },
     stop: async () => {
       running = false;
