@@ -53,11 +53,14 @@ const CONNECTION_CODES: ReadonlySet<number> = new Set([
 // One page of a list, or one event with the largest value that etcd takes by default, stays far below.
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
-/**
- * `host:port` of an endpoint as etcd's tools write it: `http://host:port` or `host:port`. Throws an Error that names
- * the text.
- */
-export function parseEtcdEndpoint(text: string): string {
+/** `host:port` of each endpoint. Throws an Error that names one which cannot be read, and where there is none. */
+export function parseEtcdEndpoints(texts: readonly string[]): readonly string[] {
+  if (texts.length === 0) throw new Error("etcd has no endpoints; expected http://host:port");
+  return texts.map(parseEtcdEndpoint);
+}
+
+/** Reads an endpoint as etcd's tools write it: `http://host:port` or `host:port`. */
+function parseEtcdEndpoint(text: string): string {
   const [, scheme = "http", rest = ""] = /^(?:([a-z]+):\/\/)?(.*?)\/?$/i.exec(text) ?? [];
   if (scheme.toLowerCase() === "https") throw new Error(`etcd endpoint ${quote(text)}: TLS is not supported yet`);
   if (scheme.toLowerCase() !== "http") {

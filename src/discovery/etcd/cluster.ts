@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
-import { openEtcd, parseEtcdEndpoint } from "./client.ts";
+import { openEtcd, parseEtcdEndpoints } from "./client.ts";
 import { createRedial, type Redial } from "./redial.ts";
 import { Session } from "./session.ts";
 import { Watch, type WatchListener } from "./watch.ts";
@@ -44,10 +44,9 @@ class WatchedCluster implements EtcdCluster {
   #cancelDial: (() => void) | undefined;
 
   constructor(options: EtcdClusterOptions) {
-    if (options.endpoints.length === 0) throw new Error("etcd has no endpoints; expected http://host:port");
     this.clock = options.clock ?? systemClock;
     this.#relistMs = options.relistMs ?? RELIST_MS;
-    this.#redial = createRedial(options.endpoints.map(parseEtcdEndpoint), options.random ?? systemRandom);
+    this.#redial = createRedial(parseEtcdEndpoints(options.endpoints), options.random ?? systemRandom);
   }
 
   watchPrefix(prefix: string, listener: WatchListener): () => void {

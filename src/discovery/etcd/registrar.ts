@@ -2,7 +2,7 @@ import type { Clock } from "../../core/clock.ts";
 import { gatewayError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 import type { RegistrationEvent } from "../events.ts";
-import { EtcdError, openEtcd, parseEtcdEndpoint, type EtcdClient } from "./client.ts";
+import { EtcdError, openEtcd, parseEtcdEndpoints, type EtcdClient } from "./client.ts";
 import { grantLease, keepLease, LEASE_TIMEOUT_MS, revokeLease, type Lease } from "./lease.ts";
 import { createRedial, type Redial } from "./redial.ts";
 import { etcdRpc } from "./rpc.ts";
@@ -54,10 +54,9 @@ class Registrar implements Registration {
   #wake: () => void = () => {};
 
   constructor(options: RegistrarOptions) {
-    if (options.endpoints.length === 0) throw new Error("etcd has no endpoints; expected http://host:port");
     this.key = options.key;
     this.#options = options;
-    this.#addresses = options.endpoints.map(parseEtcdEndpoint);
+    this.#addresses = parseEtcdEndpoints(options.endpoints);
     this.#redial = createRedial(this.#addresses, options.random);
     this.ready = this.#ready.promise;
     this.ready.catch(() => {}); // nobody has to wait for it
