@@ -2,6 +2,7 @@ import { createRegistry, type Registry } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
 import type { FieldViolation, GatewayError } from "../core/errors.ts";
+import { quote } from "./json-write-forms.ts";
 import { createJsonWriters } from "./json-write.ts";
 import { defaultJsonOptions } from "./options.ts";
 import { sink } from "./sink.ts";
@@ -73,10 +74,9 @@ function writeOpaque(any: Uint8Array): void {
   sink.text(`,"value":"${Buffer.from(value).toString("base64")}"}`);
 }
 
+/** In ASCII: a status is short and rare, and so the reply stays a latin1 string. */
 function writeText(text: string): void {
-  const json = JSON.stringify(text.toWellFormed());
-  // Anything above 0x7f is escaped: a status is short and rare, and so the reply stays a latin1 string.
-  sink.text(json.replace(/[\u007f-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`));
+  sink.text(quote(text.toWellFormed()));
 }
 
 /** google.rpc.Status {code = 1, message = 2, details = 3}; undefined where the bytes are none. */
