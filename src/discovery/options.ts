@@ -10,7 +10,7 @@ export interface EtcdOptions {
   readonly prefix: string;
 }
 
-export const defaultEtcdOptions: EtcdOptions = { endpoints: ["http://127.0.0.1:2379"], prefix: "" };
+const defaultEtcdOptions: EtcdOptions = { endpoints: ["http://127.0.0.1:2379"], prefix: "" };
 
 const endpoint = leaf<string>(
   { docs: "Address of one member of the cluster, http://host:port." },

@@ -44,7 +44,7 @@ function describeWrong(bytes: Buffer): string {
 }
 
 /** The set with the bundled files that it imports and does not have; `missing` are those that are nowhere. */
-export function completeSet(set: FileDescriptorSet): { complete: FileDescriptorSet; missing: readonly string[] } {
+function completeSet(set: FileDescriptorSet): { complete: FileDescriptorSet; missing: readonly string[] } {
   const known = new Set(set.file.map(({ name }) => name));
   const absent = [...new Set(set.file.flatMap(({ dependency }) => dependency))].filter((name) => !known.has(name));
   const missing = absent.filter((name) => "problem" in findFile(name, []));

@@ -7,7 +7,6 @@ import {
   type FileDescriptorSet,
 } from "@bufbuild/protobuf/wkt";
 import { gatewayError, GatewayError } from "../core/errors.ts";
-import type { HttpRule } from "./http-rule.ts";
 import { readHttpRules } from "./http-rule-read.ts";
 import { fillJsonName } from "./json-name.ts";
 import type { RpcMethod, Schema } from "./schema.ts";
@@ -54,7 +53,6 @@ function* methodsOf(registry: FileRegistry): Iterable<DescMethod> {
 }
 
 function toRpcMethod(rpc: string, desc: DescMethod, place: string): RpcMethod {
-  const rules: readonly HttpRule[] = readHttpRules(desc.proto.options);
   return {
     rpc,
     path: `/${rpc}`,
@@ -62,7 +60,7 @@ function toRpcMethod(rpc: string, desc: DescMethod, place: string): RpcMethod {
     clientStreaming: desc.proto.clientStreaming,
     serverStreaming: desc.proto.serverStreaming,
     idempotency: toIdempotency(desc.proto.options?.idempotencyLevel),
-    httpRules: rules,
+    httpRules: readHttpRules(desc.proto.options),
     place,
   };
 }

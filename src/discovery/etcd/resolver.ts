@@ -17,7 +17,7 @@ export interface EtcdResolverOptions {
 }
 
 /** Most addresses of one upstream. */
-export const MAX_ENDPOINTS = 10_000;
+const MAX_ENDPOINTS = 10_000;
 
 /** A deployment writes many keys at once; its changes are told together, at most so often. */
 const COALESCE_MS = 10;
