@@ -37,7 +37,7 @@ function connect(factory: ConnectionFactory, address: string): Promise<Connectio
     const connection = factory(
       address,
       { upstream: "bench", connectTimeoutMs: 2_000, maxMessageBytes: 4 << 20 },
-      { onState: (state) => state === "ready" && resolve(connection) },
+      { onSuspect() {}, onState: (state) => state === "ready" && resolve(connection) },
     );
     connection.connect();
   });

@@ -73,6 +73,11 @@ export interface AttemptEnd extends CallEnd {
 }
 
 export interface AttemptListener extends Omit<CallListener, "onEnd" | "onRestart"> {
+  /**
+   * The instance gives no sign of life, while another one does: who may make the attempt there may cancel this one as a
+   * timeout. It may still go on by itself.
+   */
+  onStalled?(): void;
   onEnd(end: AttemptEnd): void;
 }
 

@@ -168,6 +168,17 @@ class Call implements CallHandle, AttemptListener {
     if (!this.done) this.listener.onWritable();
   }
 
+  onStalled(): void {
+    const { attempt, options } = this;
+    if (this.done || attempt === null || !options.idempotent) return;
+    if (this.committed || this.streamed || this.attempts >= MAX_ATTEMPTS) return;
+    const pick = options.target.pick(this.tried);
+    if (pick === null || this.tried.includes(pick.endpoint)) return;
+    this.headers = null;
+    attempt.cancel("timeout");
+    this.startAttempt(pick);
+  }
+
   onEnd(end: AttemptEnd): void {
     if (this.done) return;
     this.attempt = null;

@@ -20,6 +20,9 @@ export function observeUpstream(log: Log, metrics: Metrics): (event: UpstreamEve
         down.add(connection);
         return log.logger.info(facts, "connection lost");
       }
+      case "connection_suspect":
+        if (event.isSuspect) metrics.upstreamEvent(event.upstream, type);
+        return log.logger.debug(facts, MESSAGES[type]);
       case "endpoint_ejected":
       case "discovery_trouble":
       case "removal_held":
@@ -42,6 +45,7 @@ export function observeUpstream(log: Log, metrics: Metrics): (event: UpstreamEve
 const MESSAGES = {
   endpoint_added: "endpoint added",
   endpoint_removed: "endpoint removed",
+  connection_suspect: "connection gives no sign of life, or does again",
   list_updated: "endpoint list updated",
   endpoint_ejected: "endpoint ejected",
   endpoint_readmitted: "endpoint readmitted",

@@ -16,6 +16,13 @@ export type UpstreamEvent = { readonly upstream: string } & (
       /** Set where a connection was lost or not made. */
       readonly reason: string | undefined;
     }
+  /** Calls wait on a connection that gives no sign of life, or (false) one came. */
+  | {
+      readonly type: "connection_suspect";
+      readonly endpoint: string;
+      readonly index: number;
+      readonly isSuspect: boolean;
+    }
   | { readonly type: "endpoint_ejected"; readonly endpoint: string; readonly forMs: number }
   | { readonly type: "endpoint_readmitted"; readonly endpoint: string }
   | { readonly type: "discovery_trouble"; readonly reason: string }

@@ -3,12 +3,16 @@ import type { Clock } from "../core/clock.ts";
 import { Code } from "../core/code.ts";
 import type { Candidate } from "./balancer/balancer.ts";
 import type { Connection, ConnectionFactory, ConnectionOptions, ConnectionState } from "./connection/connection.ts";
+import type { MoveBudget } from "./move-budget.ts";
 import { Outlier } from "./outlier.ts";
 import type { Endpoint } from "./resolver.ts";
 
 /** What an instance tells the upstream that it belongs to. */
 export interface InstanceListener {
   onConnectionState(member: Member, state: ConnectionState, reason: string | undefined): void;
+  onSuspect(member: Member): void;
+  /** Whether a connection to another instance is ready and in good health. */
+  hasHealthyBeside(instance: Instance): boolean;
   /** Whether one more instance may be passed over. */
   mayEject(instance: Instance): boolean;
   onEjected(instance: Instance, forMs: number): void;
@@ -21,6 +25,7 @@ export interface InstanceOptions {
   readonly connect: ConnectionFactory;
   readonly connection: ConnectionOptions;
   readonly clock: Clock;
+  readonly moves: MoveBudget;
 }
 
 /** One endpoint of the list with its connections and its health. */
@@ -83,6 +88,9 @@ export class Member implements Candidate, Pick {
   readonly connection: Connection;
   readonly clock: Clock;
   private readonly listener: InstanceListener;
+  private readonly moves: MoveBudget;
+  /** It gives no sign of life. */
+  isSuspect = false;
   inFlight = 0;
   turn = 0;
 
@@ -92,8 +100,16 @@ export class Member implements Candidate, Pick {
     this.index = index;
     this.clock = options.clock;
     this.listener = listener;
+    this.moves = options.moves;
     this.connection = options.connect(instance.address, options.connection, {
-      onState: (state, reason) => listener.onConnectionState(this, state, reason),
+      onState: (state, reason) => {
+        this.isSuspect = false;
+        listener.onConnectionState(this, state, reason);
+      },
+      onSuspect: (isSuspect) => {
+        this.isSuspect = isSuspect;
+        listener.onSuspect(this);
+      },
     });
   }
 
@@ -102,7 +118,7 @@ export class Member implements Candidate, Pick {
   }
 
   get isHealthy(): boolean {
-    return this.instance.outlier.isHealthy;
+    return !this.isSuspect && this.instance.outlier.isHealthy;
   }
 
   get isReady(): boolean {
@@ -121,11 +137,21 @@ export class Member implements Candidate, Pick {
   /** Attempts that a broken connection took with it say nothing more: it is out of the ready set by itself. */
   judge(end: AttemptEnd): void {
     if (end.outcome === "answered") {
+      this.moves.earn();
       if (end.code === Code.Unavailable) this.instance.outlier.failed();
       else this.instance.outlier.succeeded();
     } else if (this.isReady) {
       this.instance.outlier.failed();
     }
+  }
+
+  /** Whether attempts that wait for a sign of life may be made elsewhere, one more at least. */
+  get mayMove(): boolean {
+    return !this.moves.isSpent && this.listener.hasHealthyBeside(this.instance);
+  }
+
+  moved(): void {
+    this.moves.spend();
   }
 }
 
@@ -166,6 +192,13 @@ class CountedAttempt implements AttemptListener, CallHandle {
 
   onWritable(): void {
     this.listener.onWritable();
+  }
+
+  onStalled(): void {
+    if (this.done || this.hasReply || !this.member.mayMove) return;
+    this.listener.onStalled?.();
+    // It was cancelled, and is made there.
+    if (this.done) this.member.moved();
   }
 
   onEnd(end: AttemptEnd): void {

@@ -9,6 +9,7 @@ import type { ConnectionFactory, ConnectionState } from "./connection/connection
 import type { UpstreamEvent } from "./event.ts";
 import { Instance, type InstanceListener, type InstanceOptions, type Member } from "./instance.ts";
 import type { BalancerPolicy } from "./options.ts";
+import { MoveBudget } from "./move-budget.ts";
 import { RemovalGuard } from "./removal-guard.ts";
 import type { Endpoint, Resolver, ResolverListener } from "./resolver.ts";
 import { WaitQueue } from "./wait-queue.ts";
@@ -88,7 +89,12 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     const { name, connect, connectTimeoutMs, maxMessageBytes, clock } = options;
     this.name = name;
     this.options = options;
-    this.instanceOptions = { connect, connection: { upstream: name, connectTimeoutMs, maxMessageBytes, clock }, clock };
+    this.instanceOptions = {
+      connect,
+      connection: { upstream: name, connectTimeoutMs, maxMessageBytes, clock },
+      clock,
+      moves: new MoveBudget(),
+    };
     this.policy = options.policy;
     this.balancer = this.createBalancer();
     this.queue = options.queue;
@@ -201,6 +207,14 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.options.onEvent({ upstream: this.name, type: "connection_state", endpoint, index, state, reason });
     if (state === "ready") this.waiting.wake();
     if (this.held.has(member.instance) && !member.instance.mayServe) this.letGo([member.instance]);
+  }
+
+  onSuspect({ endpoint, index, isSuspect }: Member): void {
+    this.options.onEvent({ upstream: this.name, type: "connection_suspect", endpoint, index, isSuspect });
+  }
+
+  hasHealthyBeside(instance: Instance): boolean {
+    return this.ready.some((member) => member.instance !== instance && member.isHealthy);
   }
 
   mayEject(instance: Instance): boolean {

@@ -79,7 +79,8 @@ for (const [name, connect] of connections)
       await lab.ready(1);
       const { recorder } = call(lab.upstream, "Hang", "", { totalTimeoutMs: 50 });
       const end = await recorder.ended;
-      assert.equal(end.error?.message, "no answer within 50 ms");
+      // The instance, which knows it too, may be the first to say so.
+      assert.equal(end.code, Code.DeadlineExceeded);
       await seen;
     });
 

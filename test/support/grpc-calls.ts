@@ -20,6 +20,7 @@ export class Recorder<End extends CallEnd = CallEnd> implements CallListener, At
   readonly messages: string[] = [];
   bytes = 0;
   writable = 0;
+  stalls = 0;
   ends = 0;
   end: End | null = null;
   readonly ended: Promise<End>;
@@ -47,6 +48,10 @@ export class Recorder<End extends CallEnd = CallEnd> implements CallListener, At
     this.writable++;
   }
 
+  onStalled(): void {
+    this.stalls++;
+  }
+
   onEnd(end: CallEnd | AttemptEnd): void {
     this.ends++;
     assert.equal(this.ends, 1, "the end came twice");
@@ -60,6 +65,7 @@ export class TestConnection {
   readonly connection: Connection;
   readonly states: ConnectionState[] = [];
   readonly reasons: string[] = [];
+  readonly suspicions: boolean[] = [];
   private watchers: (() => void)[] = [];
 
   constructor(connect: ConnectionFactory, address: string, options: Partial<ConnectionOptions> = {}) {
@@ -73,6 +79,7 @@ export class TestConnection {
           if (reason !== undefined) this.reasons.push(reason);
           for (const watcher of this.watchers.splice(0)) watcher();
         },
+        onSuspect: (isSuspect) => this.suspicions.push(isSuspect),
       },
     );
   }

@@ -40,6 +40,12 @@ export class HandClock implements Clock {
     this.time = end;
   }
 
+  /** The process gets no time for so long: what fell due runs after it, late. */
+  standStill(ms: number): void {
+    this.time += ms;
+    this.advance(0);
+  }
+
   /** Timers that have neither run nor been cancelled: 0 after everything ended, or something leaks. */
   get pending(): number {
     return this.timers.size;

@@ -95,6 +95,7 @@ export class Http2Peer implements Transport {
       {
         onReady: () => this.events.push("ready"),
         onGone: (reason) => this.events.push(`gone: ${reason}`),
+        onSuspect: (isSuspect) => this.events.push(isSuspect ? "suspect" : "not suspect"),
         onClosed: () => this.events.push("closed"),
       },
     );

@@ -105,9 +105,18 @@ export async function startProcess(name: string, port = 0): Promise<GrpcServerPr
   return server;
 }
 
+/** Keeps all of a reply until its end, as the owner of a unary call does. */
+class UnaryRecorder extends Recorder {
+  onRestart(): void {
+    this.headers = null;
+    this.messages.length = 0;
+    this.bytes = 0;
+  }
+}
+
 /** Starts a call of `/test.Lab/…`, idempotent and with limits of 5 s unless told otherwise. */
 export function call(upstream: Upstream, method: string, message = "", options: Partial<CallOptions> = {}) {
-  const recorder = new Recorder();
+  const recorder = new UnaryRecorder();
   const handle = startCall(
     {
       target: upstream,

@@ -38,6 +38,11 @@ export interface ConnectionOptions {
 export interface ConnectionEvents {
   /** After every change of `state`; `reason` is for the log, set where a connection was lost or not made. */
   onState(state: ConnectionState, reason?: string): void;
+  /**
+   * While `ready`, and only where the implementation looks: calls wait, nothing came for a while, and a ping has no
+   * answer. It may hang, or only be slow: false once something comes, and with every change of `state`, untold.
+   */
+  onSuspect(isSuspect: boolean): void;
 }
 
 /** `address` is `host:port`, IPv6 in brackets. */

@@ -32,5 +32,5 @@ export function createHttp2Connection({
 }
 
 function toLiveness({ timeMs, timeoutMs, permitWithoutCalls }: Keepalive): LivenessOptions {
-  return { afterMs: timeMs, timeoutMs, withoutCalls: permitWithoutCalls, again: true };
+  return { afterMs: timeMs, suspectMs: Infinity, timeoutMs, withoutCalls: permitWithoutCalls, again: true };
 }

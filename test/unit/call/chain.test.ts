@@ -156,6 +156,49 @@ describe("startCall()", () => {
     assert.equal(owner.end?.code, Code.NotFound);
   });
 
+  describe("an attempt whose instance gives no sign of life", () => {
+    it("is made on another, and cancelled as too long in coming, where repeating does no harm", () => {
+      const target = new FakeTarget("a", "b");
+      const { clock, owner } = start(target);
+      const [first] = target.attempts;
+      first?.listener.onHeaders(["from", "a"]);
+      first?.listener.onStalled?.();
+      assert.deepEqual(first?.log, ["cancel: timeout"]);
+      assert.deepEqual(endpoints(target), ["a", "b"]);
+      assert.equal(target.last.request.deadlineMs, 1_000);
+      target.last.message("x");
+      target.last.listener.onEnd(ok);
+      assert.deepEqual([owner.headers, owner.messages, owner.end?.code], [null, ["x"], Code.Ok]);
+      assert.equal(clock.pending, 0);
+    });
+
+    it("goes on where it is when all others were tried, or after three attempts", () => {
+      for (const names of [["a"], ["a", "b", "c", "d"]]) {
+        const target = new FakeTarget(...names);
+        const { owner } = start(target);
+        for (let i = 0; i < 5; i++) target.last.listener.onStalled?.();
+        assert.equal(target.attempts.length, Math.min(names.length, 3));
+        target.last.listener.onEnd(ok);
+        assert.equal(owner.end?.code, Code.Ok);
+      }
+    });
+
+    it("goes on where it is when it may not be repeated, or has given or sent something", () => {
+      const fixed = new FakeTarget("a", "b");
+      start(fixed, { idempotent: false });
+      const given = new FakeTarget("a", "b");
+      start(given);
+      given.last.message("x");
+      const sent = new FakeTarget("a", "b");
+      start(sent, { message: null }).call.send(Buffer.from("y"));
+      for (const target of [fixed, given, sent]) {
+        target.last.listener.onStalled?.();
+        assert.equal(target.attempts.length, 1);
+        assert.ok(!target.last.log.includes("cancel: timeout"));
+      }
+    });
+  });
+
   describe("attempts", () => {
     it("goes to another instance where the first surely did not process it, idempotent or not", () => {
       const target = new FakeTarget("a", "b");

@@ -6,7 +6,7 @@ import { GatewayError } from "../../../src/core/errors.ts";
 import type { Connection, ConnectionEvents, ConnectionState } from "../../../src/upstream/connection/connection.ts";
 import type { UpstreamEvent } from "../../../src/upstream/event.ts";
 import type { Endpoint, ResolverListener } from "../../../src/upstream/resolver.ts";
-import { createUpstream, type UpstreamOptions } from "../../../src/upstream/upstream.ts";
+import { createUpstream, type Upstream, type UpstreamOptions } from "../../../src/upstream/upstream.ts";
 import { HandClock } from "../../support/hand-clock.ts";
 import { freshSeed, seededRandom } from "../../support/seeded-random.ts";
 import { Recorder } from "../../support/grpc-calls.ts";
@@ -39,6 +39,10 @@ class FakeConnection implements Connection {
   become(state: ConnectionState): void {
     this.state = state;
     this.events.onState(state);
+  }
+  suspect(isSuspect: boolean): void {
+    this.events.onSuspect(isSuspect);
+    if (isSuspect) for (const listener of this.running) listener.onStalled?.();
   }
   start(_: unknown, listener: AttemptListener): CallHandle {
     assert.equal(this.state, "ready", "an attempt on a connection that is not ready");
@@ -522,4 +526,78 @@ describe("createUpstream()", () => {
       assert.ok(ended <= started);
     });
   }
+});
+
+describe("an upstream with a connection that gives no sign of life", () => {
+  const ready = (...addresses: string[]) => {
+    const lab = make();
+    lab.discovery.onEndpoints(addresses.map((address) => endpoint(address)));
+    for (const connection of lab.connections) connection.become("ready");
+    const [first, second] = lab.connections;
+    assert.ok(first && second);
+    return { ...lab, first, second };
+  };
+  const picks = (upstream: Upstream, count: number) =>
+    Array.from({ length: count }, () => upstream.pick([])?.endpoint).join(" ");
+
+  it("passes it over while there is another, and uses it again with the first sign of life", () => {
+    const { upstream, events, first, second } = ready("a:1", "b:1");
+    first.suspect(true);
+    assert.equal(picks(upstream, 4), "b:1 b:1 b:1 b:1");
+    second.suspect(true);
+    assert.match(picks(upstream, 4), /a:1 b:1/);
+    second.suspect(false);
+    assert.equal(picks(upstream, 2), "b:1 b:1");
+    first.suspect(false);
+    assert.match(picks(upstream, 4), /a:1/);
+    assert.deepEqual(
+      events.filter(({ type }) => type === "connection_suspect").map((event) => ({ ...event, upstream: "" }))[0],
+      { upstream: "", type: "connection_suspect", endpoint: "a:1", index: 0, isSuspect: true },
+    );
+  });
+
+  it("forgets it with the connection", () => {
+    const { upstream, first } = ready("a:1", "b:1");
+    first.suspect(true);
+    first.become("connecting");
+    first.become("ready");
+    assert.match(picks(upstream, 4), /a:1/);
+  });
+
+  it("tells its attempts without a reply while another is in good health, and not where there is none", () => {
+    const { start, first, second } = ready("a:1", "b:1");
+    const [one, two] = [start(), start()];
+    assert.deepEqual([one.endpoint, two.endpoint], ["a:1", "b:1"]);
+    const replied = start(["b:1"]);
+    first.running[1]?.onHeaders([]);
+    first.suspect(true);
+    second.suspect(true);
+    assert.deepEqual([one.recorder.stalls, replied.recorder.stalls, two.recorder.stalls], [1, 0, 0]);
+  });
+
+  it("moves 100 attempts at first, and then one for each ten that are answered", () => {
+    const { start, upstream, first, second } = ready("a:1", "b:1");
+    let moved = 0;
+    const attempt = () => {
+      const { recorder, call } = start(["b:1"]);
+      recorder.onStalled = () => {
+        moved++;
+        call.cancel("timeout");
+      };
+    };
+    for (let i = 0; i < 200; i++) attempt();
+    first.suspect(true);
+    assert.equal(moved, 100);
+    first.running.length = 0;
+    first.suspect(false);
+    for (let i = 0; i < 30; i++) {
+      upstream
+        .pick(["a:1"])
+        ?.start({ path: "/s/M", metadata: [], message: null, deadlineMs: Infinity }, new Recorder());
+      second.end("answered", Code.Ok);
+    }
+    for (let i = 0; i < 10; i++) attempt();
+    first.suspect(true);
+    assert.equal(moved, 103);
+  });
 });

@@ -82,6 +82,9 @@ export class RemadeConnection implements Connection {
       onGone: (why) => {
         if (this.session === session) this.onGone(why);
       },
+      onSuspect: (isSuspect) => {
+        if (this.session === session) this.events.onSuspect(isSuspect);
+      },
       onClosed: () => this.draining.delete(session),
     });
     this.session = session;

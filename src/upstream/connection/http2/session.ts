@@ -20,6 +20,8 @@ export interface SessionListener {
   onReady(): void;
   /** It was lost, takes no more calls (GOAWAY), or could not be made; told once, and not after `close`. */
   onGone(reason: string): void;
+  /** As in ConnectionEvents. */
+  onSuspect(isSuspect: boolean): void;
   /** Its socket is closed. */
   onClosed(): void;
 }
@@ -74,6 +76,7 @@ export class Session implements StreamHost, FrameListener, TransportListener, Li
   private readonly lastId: number;
   private maxStreams = Infinity;
 
+  private readonly dialledMs: number;
   private isReady = false;
   /** Takes no more calls. */
   private isRetired = false;
@@ -86,6 +89,7 @@ export class Session implements StreamHost, FrameListener, TransportListener, Li
     this.options = options;
     this.listener = listener;
     this.clock = options.clock ?? systemClock;
+    this.dialledMs = this.clock.now();
     this.lastId = session.lastStreamId;
     this.requestHeaders = new RequestHeaders({
       scheme: session.scheme,
@@ -262,6 +266,7 @@ export class Session implements StreamHost, FrameListener, TransportListener, Li
     this.output.settingsAck();
     if (!this.isReady) {
       this.isReady = true;
+      this.suspicion.onConnected(this.clock.now() - this.dialledMs);
       this.listener.onReady();
     }
     this.writeWanting();
@@ -365,6 +370,14 @@ export class Session implements StreamHost, FrameListener, TransportListener, Li
 
   ping(): void {
     this.output.ping();
+  }
+
+  onSuspect(isSuspect: boolean): void {
+    // Before calls are told, so that none of them is made again here.
+    if (!this.isGoneTold) this.listener.onSuspect(isSuspect);
+    if (!isSuspect) return;
+    for (const stream of this.waiting) stream.onStalled();
+    for (const stream of this.streams.values()) stream.onStalled();
   }
 
   onDead(reason: string): void {

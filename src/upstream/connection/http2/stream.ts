@@ -233,6 +233,11 @@ export class Stream implements CallHandle {
     this.finish(end);
   }
 
+  /** The session waits for a sign of life. */
+  onStalled(): void {
+    if (!this.done) this.listener.onStalled?.();
+  }
+
   get hasReplied(): boolean {
     return this.hasHeaders;
   }

@@ -23,7 +23,7 @@ function open(connectTimeoutMs = 3_000) {
   const session = { dial, scheme: "http", userAgent: "x", keepalive: null, lastStreamId: 2 ** 31 - 1 } as const;
   const connection = new RemadeConnection(
     options,
-    { onState: (state, reason) => states.push([state, reason]) },
+    { onState: (state, reason) => states.push([state, reason]), onSuspect() {} },
     (listener: SessionListener) => new Session("h:1", options, session, listener),
   );
   const send = (bytes: Uint8Array) => sockets.at(-1)?.listener.onBytes(bytes, bytes.length);

@@ -3,6 +3,7 @@ import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { HpackDecoder } from "../../../../../src/upstream/connection/http2/hpack/decoder.ts";
 import { HandClock } from "../../../../support/hand-clock.ts";
+import { freshSeed, seededRandom } from "../../../../support/seeded-random.ts";
 import {
   block,
   frame,
@@ -315,34 +316,128 @@ describe("Session: silence", () => {
 
   it("pings once when calls wait and nothing comes, and gives up when that has no answer", async () => {
     const { clock, peer, recorder } = await hung();
-    clock.advance(1_999);
+    clock.advance(499);
     assert.equal(await pings(peer), 0);
     clock.advance(1);
     assert.equal(await pings(peer), 1);
-    clock.advance(9_999);
+    clock.advance(249);
+    assert.deepEqual([peer.events, recorder.stalls], [["ready"], 0]);
+    clock.advance(1);
+    assert.deepEqual([peer.events, recorder.stalls], [["ready", "suspect"], 1]);
+    clock.advance(9_749);
     assert.equal(recorder.ends, 0);
     clock.advance(1);
     assert.equal(recorder.end?.outcome, "unknown");
     assert.equal(recorder.end?.error?.code, "UPSTREAM_CONNECTION_LOST");
-    assert.deepEqual(peer.events, ["ready", "gone: the connection broke: no answer to a ping within 10000 ms"]);
+    assert.equal(await pings(peer), 0);
+    assert.deepEqual(peer.events.slice(2), ["gone: the connection broke: no answer to a ping within 10000 ms"]);
+    assert.equal(recorder.stalls, 1);
     assert.equal(peer.closed, "at once");
     assert.equal(clock.pending, 0);
   });
 
+  it("is no longer suspect once anything comes, and its calls go on", async () => {
+    const { clock, peer, recorder } = await hung();
+    clock.advance(5_000);
+    peer.send(frame(PING, 1, 0, Buffer.alloc(8)));
+    assert.deepEqual(peer.events, ["ready", "suspect", "not suspect"]);
+    clock.advance(60_000);
+    peer.send(reply(1));
+    assert.equal(recorder.end?.code, 0);
+    assert.deepEqual(peer.events, ["ready", "suspect", "not suspect"]);
+  });
+
+  it("is not suspect where the answer comes in time, however long a call takes", async () => {
+    const { clock, peer, recorder } = await hung();
+    clock.advance(700);
+    peer.send(frame(PING, 1, 0, Buffer.alloc(8)));
+    clock.advance(600_000);
+    assert.deepEqual([peer.events, recorder.ends, recorder.stalls], [["ready"], 0, 0]);
+  });
+
+  it("waits longer for the answer of a peer that was long in connecting, being far away", async () => {
+    const clock = new HandClock();
+    const peer = new Http2Peer(clock);
+    clock.advance(600);
+    peer.send(settings());
+    peer.call();
+    await peer.frames();
+    clock.advance(500 + 599);
+    assert.deepEqual(peer.events, ["ready"]);
+    clock.advance(1);
+    assert.deepEqual(peer.events, ["ready", "suspect"]);
+  });
+
+  it("holds against nobody that this process itself stood still", async () => {
+    const { clock, peer } = await hung();
+    clock.advance(600);
+    assert.equal(await pings(peer), 1);
+    clock.standStill(20_000);
+    assert.deepEqual(peer.events, ["ready"]);
+    // What came meanwhile is read now.
+    peer.send(frame(PING, 1, 0, Buffer.alloc(8)));
+    clock.advance(60_000);
+    assert.deepEqual([peer.events, peer.closed], [["ready"], null]);
+  });
+
   it("does not ping again until headers or data came, or grpc-go would count it as a strike", async () => {
     const { clock, peer } = await hung();
-    clock.advance(2_000);
+    clock.advance(500);
     peer.send(frame(PING, 1, 0, Buffer.alloc(8)));
     assert.equal(await pings(peer), 1);
     for (let i = 0; i < 100; i++) {
-      clock.advance(2_500);
+      clock.advance(600);
       peer.send(frame(WINDOW_UPDATE, 0, 0, uint32(1)));
     }
     assert.equal(await pings(peer), 0);
     peer.send(frame(HEADERS_FRAME, END_HEADERS, 1, HEADERS));
-    clock.advance(2_500);
+    clock.advance(600);
     assert.equal(await pings(peer), 1);
     assert.equal(peer.closed, null);
+  });
+
+  it("never has two strikes with a server that counts as grpc-go does, whatever crosses on the way", async () => {
+    const seed = freshSeed();
+    const random = seededRandom(seed);
+    const clock = new HandClock();
+    const latencyMs = 80;
+    let strikes = 0;
+    let mostStrikes = 0;
+    let seen = 0;
+    let hasReplied = false;
+    let lastPingMs = -Infinity;
+    // handlePing of grpc-go 1.70, internal/transport/http2_server.go; a reply sets resetPingStrikes.
+    const onPing = () => {
+      seen++;
+      if (hasReplied) strikes = 0;
+      else if (clock.now() < lastPingMs + 300_000) strikes++;
+      hasReplied = false;
+      lastPingMs = clock.now();
+      mostStrikes = Math.max(mostStrikes, strikes);
+      clock.after(latencyMs, () => peer.send(frame(PING, 1, 0, Buffer.alloc(8))));
+    };
+    const peer = await openPeer(clock);
+    let id = -1;
+    const call = () => {
+      id += 2;
+      const stream = id;
+      peer.call("x");
+      // Most replies come while a ping is on its way, or right before or after.
+      clock.after(500 + Math.floor(random() * 300) - 150, () => {
+        hasReplied = true;
+        clock.after(latencyMs, () => peer.send(reply(stream)));
+      });
+    };
+    for (let i = 0; i < 3_000; i++) {
+      if (random() < 0.02) call();
+      for (const { type, flags } of await peer.frames()) {
+        if (type === PING && flags === 0) clock.after(latencyMs, onPing);
+      }
+      clock.advance(20);
+    }
+    assert.ok(seen > 20, `${seen} pings, seed ${seed}`);
+    assert.ok(mostStrikes < 2, `${mostStrikes} strikes, seed ${seed}`);
+    assert.ok(!peer.events.includes("suspect"));
   });
 
   it("never pings without calls", async () => {
@@ -358,7 +453,7 @@ describe("Session: silence", () => {
 
   it("pings on and on where keepalive is asked for", async () => {
     const clock = new HandClock();
-    const keepalive = { afterMs: 60_000, timeoutMs: 20_000, withoutCalls: true, again: true };
+    const keepalive = { afterMs: 60_000, suspectMs: Infinity, timeoutMs: 20_000, withoutCalls: true, again: true };
     const peer = await openPeer(clock, {}, { keepalive });
     for (let i = 0; i < 3; i++) {
       clock.advance(60_000);
