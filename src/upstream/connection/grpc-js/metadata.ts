@@ -44,7 +44,9 @@ export function toGrpcMetadata(flat: FlatMetadata, timeout: string | null): Meta
       for (const part of value.split(",")) metadata.add(name, Buffer.from(part, "base64"));
     } else if (KNOWN_TO_HTTP.has(name)) {
       const earlier = metadata.get(name)[0];
-      metadata.set(name, earlier === undefined ? value.trim() : `${earlier.toString()}, ${value.trim()}`);
+      // Cookies are the one list with a separator of its own (RFC 9113 section 8.2.3).
+      const separator = name === "cookie" ? "; " : ", ";
+      metadata.set(name, earlier === undefined ? value.trim() : earlier.toString() + separator + value.trim());
     } else {
       metadata.add(name, value.trim());
     }

@@ -127,7 +127,8 @@ function toHeaders(metadata: FlatMetadata, timeout: string | null): readonly str
 function join(text: string, value: string): void {
   let at = 0;
   while (headers[at] !== text) at += 2;
-  headers[at + 1] = `${headers[at + 1]}, ${value}`;
+  // Cookies are the one list with a separator of its own (RFC 9113 section 8.2.3).
+  headers[at + 1] = `${headers[at + 1]}${text === "cookie" ? ";" : ","} ${value}`;
 }
 
 function judge(text: string): Name {

@@ -66,6 +66,11 @@ describe("request headers", () => {
     assert.deepEqual(second, ["accept", "d"]);
   });
 
+  it("join cookies with the separator of their own", async () => {
+    const [headers] = await sent(["cookie", "a=1", "x-m", "1", "cookie", "b=2; c=3"]);
+    assert.deepEqual(headers, ["cookie", "a=1; b=2; c=3", "x-m", "1"]);
+  });
+
   it("stand for more routes than are remembered", async () => {
     const peer = await openPeer(new HandClock());
     const decoder = new HpackDecoder({ maxTableBytes: 4_096, maxListBytes: 1 << 20 });
