@@ -5,6 +5,8 @@ import { didYouMean, nearest } from "../../../src/core/suggest.ts";
 describe("nearest()", () => {
   for (const [name, candidates, expected, why] of [
     ["titel", ["title", "subtitle"], "title", "two letters swapped"],
+    ["naem", ["id", "name"], "name", "in a short word, too"],
+    ["ba", ["ab"], undefined, "two letters in another order are another word"],
     ["Title", ["subtitle", "title"], "title", "case does not count"],
     ["displayname", ["displayName", "name"], "displayName", "and the candidate is given as it is written"],
     ["gett", ["get", "put"], "get", "one letter too many"],
@@ -13,6 +15,7 @@ describe("nearest()", () => {
     ["zzzz", ["title"], undefined, "nothing is near"],
     ["price", ["title", "author"], undefined, "the nearest one is too far"],
     ["a", [], undefined, "nothing to choose from"],
+    ["", ["d"], undefined, "no name is like no other"],
     ["t".repeat(101), ["t".repeat(101)], undefined, "a long name is not worth the time"],
   ] as const) {
     it(`${JSON.stringify(name.slice(0, 12))} -> ${JSON.stringify(expected)}: ${why}`, () => {
