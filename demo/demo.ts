@@ -45,13 +45,14 @@ export interface Served {
  */
 export async function runDemo({ etcd, port, env, serve, print, signal }: DemoOptions): Promise<void> {
   const closers: (() => Promise<void>)[] = [];
+  let isEnding = false;
   try {
     const etcdUrl = etcd ? await openEtcd(closers) : undefined;
     signal.throwIfAborted();
     const instances = await openInstances(etcdUrl, closers, signal);
     for (const instance of instances) {
       instance.ended.then((how) => {
-        if (!signal.aborted) print(`${instance.name} ended (${how}); the gateway goes on with the others`);
+        if (!signal.aborted && !isEnding) print(`${instance.name} ended (${how}); the gateway goes on with the others`);
       });
     }
     const target =
@@ -69,6 +70,7 @@ export async function runDemo({ etcd, port, env, serve, print, signal }: DemoOpt
     // Told to end while it began: that is no failure.
     if (!signal.aborted || error !== signal.reason) throw error;
   } finally {
+    isEnding = true;
     // The gateway first: what it still has in flight needs the instances, and these need etcd to leave its list.
     for (const close of closers.reverse()) await close();
   }

@@ -248,8 +248,9 @@ describe("bin/sluice.js demo", { timeout: 60_000 }, () => {
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
     const child = spawnDemo(LAUNCHER, ["--port", String(port)]);
-    const [errors, [code]] = await Promise.all([text(child.stderr), once(child, "close")]);
+    const [lines, errors, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
     assert.match(errors, new RegExp(`^[^\n]*127\\.0\\.0\\.1:${port} is in use[^\n]*--port[^\n]*\n$`));
+    assert.doesNotMatch(lines, /goes on with the others/); // the instances are told to end, and no gateway goes on
     assert.equal(code, 1);
     server.close();
   });
