@@ -44,10 +44,16 @@ export interface ResolvedRoutes {
   readonly problems: readonly Problem[];
 }
 
-/** Loads all schemas, finds every route's rpc, and checks every binding; reports all problems at once. */
-export async function resolveRoutes(config: Config): Promise<ResolvedRoutes> {
+/**
+ * Loads all schemas, from where the configuration says or by `load`, finds every route's rpc, and checks every binding;
+ * reports all problems at once.
+ */
+export async function resolveRoutes(
+  config: Config,
+  load: (upstream: UpstreamConfig) => Schema | Promise<Schema> = ({ schema }) => loadSchema(schema),
+): Promise<ResolvedRoutes> {
   const problems: Problem[] = [];
-  const schemas = await loadSchemas(config, problems);
+  const schemas = await loadSchemas(config, load, problems);
   const resolver = new RouteResolver(config, schemas, problems);
   // A rpc may be missing only because its schema is: one problem is enough.
   if (problems.length === 0) {
@@ -73,11 +79,15 @@ export function compileSnapshot(resolved: ResolvedRoutes, targets: ReadonlyMap<s
   return { table: buildRouteTable(entries, resolved.routing).table };
 }
 
-async function loadSchemas(config: Config, problems: Problem[]): Promise<Map<string, Schema>> {
+async function loadSchemas(
+  config: Config,
+  load: (upstream: UpstreamConfig) => Schema | Promise<Schema>,
+  problems: Problem[],
+): Promise<Map<string, Schema>> {
   const schemas = new Map<string, Schema>();
   for (const upstream of config.upstreams) {
     try {
-      schemas.set(upstream.name, await loadSchema(upstream.schema));
+      schemas.set(upstream.name, await load(upstream));
     } catch (error) {
       const inner = problemsOf(error);
       if (inner !== undefined) problems.push(...inner);
@@ -270,6 +280,7 @@ class RouteCompiler {
       timeoutMs: policy.timeoutMs,
       streamTimeoutMs: policy.streamTimeoutMs,
       streamIdleTimeoutMs: policy.streamIdleTimeoutMs,
+      heartbeatMs: policy.stream.heartbeatMs,
       waitForReadyMs: policy.waitForReady.timeoutMs,
     };
   }

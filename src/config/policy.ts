@@ -8,9 +8,13 @@ import {
 } from "../call/options.ts";
 import {
   defaultHeaderPolicy,
+  defaultReplyPolicy,
   headerPolicyShape,
+  replyPolicyShape,
   toHeaderPolicy,
+  toReplyPolicy,
   type HeaderPolicyOptions,
+  type ReplyPolicyOptions,
 } from "../exchange/options.ts";
 import {
   defaultJsonOptions,
@@ -23,7 +27,7 @@ import {
 } from "../transcode/options.ts";
 
 /** What defaults, upstreams and routes may say alike, each winning over the one before. */
-export interface Policy extends CallPolicy, HeaderPolicyOptions {
+export interface Policy extends CallPolicy, HeaderPolicyOptions, ReplyPolicyOptions {
   readonly json: JsonOptions;
   readonly request: RequestOptions;
 }
@@ -31,16 +35,22 @@ export interface Policy extends CallPolicy, HeaderPolicyOptions {
 export const defaultPolicy: Policy = {
   ...defaultCallPolicy,
   ...defaultHeaderPolicy,
+  ...defaultReplyPolicy,
   json: defaultJsonOptions,
   request: defaultRequestOptions,
 };
 
 /** Keys of `defaults` and of an upstream. */
-export const policyShape = { ...callPolicyShape, ...headerPolicyShape, ...jsonPolicyShape };
+export const policyShape = { ...callPolicyShape, ...headerPolicyShape, ...replyPolicyShape, ...jsonPolicyShape };
 /** Keys of a route. */
-export const policyShapeOfRoute = { ...callPolicyShapeOfRoute, ...headerPolicyShape, ...jsonPolicyShapeOfRoute };
+export const policyShapeOfRoute = {
+  ...callPolicyShapeOfRoute,
+  ...headerPolicyShape,
+  ...replyPolicyShape,
+  ...jsonPolicyShapeOfRoute,
+};
 /** Keys of a later version, wherever a policy stands. */
-export const laterPolicyKeys = ["retry", "hedge", "auth", "breaker", "rate_limit", "cors", "errors", "stream"];
+export const laterPolicyKeys = ["retry", "hedge", "auth", "breaker", "rate_limit", "cors", "errors"];
 
 /** What one level sets; undefined or absent: left to the level above. */
 export type PolicyOverrides = Overrides<Policy>;
@@ -51,7 +61,7 @@ type Overrides<T> = {
 };
 
 export function toPolicyOverrides(parsed: z.output<z.ZodObject<typeof policyShape>>): PolicyOverrides {
-  return { ...toCallPolicy(parsed), ...toHeaderPolicy(parsed), ...toJsonPolicy(parsed) };
+  return { ...toCallPolicy(parsed), ...toHeaderPolicy(parsed), ...toReplyPolicy(parsed), ...toJsonPolicy(parsed) };
 }
 
 /** Maps are merged key by key, all the way down; lists and single values replace. Neither argument is changed. */

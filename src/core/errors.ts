@@ -9,7 +9,7 @@ interface ErrorRow {
 
 /**
  * Every failure that the gateway itself can report. Keys are permanent: never renamed, never reused; each has a
- * section in docs/errors.md. gRPC code and HTTP status stand side by side, because 405, 413, 415, 431 and 502 follow
+ * section in docs/errors.md. gRPC code and HTTP status stand side by side, because 405, 406, 413, 415, 431 and 502 follow
  * from no gRPC code.
  */
 export const errorTable = {
@@ -25,6 +25,11 @@ export const errorTable = {
   FIELD_INVALID: { grpc: Code.InvalidArgument, http: 400, message: "{field}: {reason}" },
   FIELD_UNKNOWN: { grpc: Code.InvalidArgument, http: 400, message: "{field}: {reason}" },
   BODY_NOT_ALLOWED: { grpc: Code.InvalidArgument, http: 400, message: "{method} {path} takes no body" },
+  NOT_ACCEPTABLE: {
+    grpc: Code.InvalidArgument,
+    http: 406,
+    message: "accept {accept} leaves no way to answer; there is {types}",
+  },
   UNSUPPORTED_MEDIA_TYPE: {
     grpc: Code.InvalidArgument,
     http: 415,

@@ -164,7 +164,13 @@ export class NodeHttpExchange implements HttpExchange {
   }
 
   abort(): void {
-    this.response.destroy();
+    const { socket, httpVersionMinor } = this.request;
+    // What was written before is on its way only in a tick: Node corks a chunked reply.
+    process.nextTick(() => {
+      // Without chunks, in HTTP/1.0, an end of the connection is an end of the reply: only a reset is none.
+      if (httpVersionMinor === 0) socket.resetAndDestroy();
+      else this.response.destroy();
+    });
   }
 
   private writeHead(status: number, headers: string[]): void {

@@ -81,6 +81,11 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   run(variables: readonly string[]): void {
     const route = this.route as Route; // given by whoever matched
     this.variables = variables;
+    const accept = this.http.header("accept");
+    const types = this.negotiate(accept);
+    if (types !== null) {
+      return this.fail(gatewayError("NOT_ACCEPTABLE", { accept: JSON.stringify(accept?.slice(0, 100)), types }));
+    }
     if (!this.http.hasBody) return this.startRpc(null);
     const refusal = route.takesBody ? checkContentHeaders(this.http) : null;
     if (refusal !== null) return this.fail(refusal);
@@ -104,7 +109,7 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
     let message: Buffer;
     let timeoutMs = Infinity;
     try {
-      message = route.bind(this.variables, this.http.query, body);
+      message = route.bind(this.variables, this.http.query, body, this.http);
       const asked = this.http.header("grpc-timeout");
       if (asked !== undefined) timeoutMs = clientTimeout(asked);
     } catch (error) {
@@ -118,6 +123,9 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
       timeoutMs,
     );
   }
+
+  /** Chooses how the reply is written; where the client takes nothing of it, gives the types that there are. */
+  protected abstract negotiate(accept: string | undefined): string | null;
 
   /** Starts the call with the time limits of its kind; `clientTimeoutMs` is Infinity where the client set none. */
   protected abstract start(route: Route, message: Buffer, metadata: FlatMetadata, clientTimeoutMs: number): CallHandle;
@@ -219,6 +227,9 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
 
 /** A request that no route answers: it only ever fails. */
 export class UnroutedExchange extends Exchange {
+  protected negotiate(): null {
+    return null;
+  }
   protected start(): CallHandle {
     throw new Error("an unrouted request has no call");
   }

@@ -1,10 +1,17 @@
 import { z } from "zod";
-import { leaf, list, record, section } from "../core/options.ts";
+import { duration, leaf, list, record, section } from "../core/options.ts";
 import { whyNeverCrosses, type HeaderDirection, type HeaderRules } from "./headers.ts";
 
 export interface HeaderPolicyOptions {
   readonly headers: { readonly request: HeaderRules; readonly response: HeaderRules };
 }
+
+/** How replies are written, besides their JSON. */
+export interface ReplyPolicyOptions {
+  readonly stream: { readonly heartbeatMs: number };
+}
+
+export const defaultReplyPolicy: ReplyPolicyOptions = { stream: { heartbeatMs: 15_000 } };
 
 const none: HeaderRules = { allow: [], deny: [], rename: {} };
 export const defaultHeaderPolicy: HeaderPolicyOptions = { headers: { request: none, response: none } };
@@ -82,4 +89,23 @@ function toHeaderRules(parsed: ParsedDirection | undefined) {
     deny: parsed?.deny,
     rename: Object.fromEntries(renames.map(([from, to]) => [from.toLowerCase(), to])),
   };
+}
+
+/** Keys of `defaults`, an upstream and a route. */
+export const replyPolicyShape = {
+  stream: section(
+    { docs: "How streams of replies are written. Their shape is chosen by the request's Accept." },
+    {
+      heartbeat: duration({
+        docs: "Silence after which a text/event-stream gets a comment, so that proxies keep its connection.",
+        default: "15s",
+        none: true,
+      }).optional(),
+    },
+  ).optional(),
+};
+
+/** What a level sets, undefined where it leaves a key to the level above. */
+export function toReplyPolicy({ stream }: z.output<z.ZodObject<typeof replyPolicyShape>>) {
+  return { stream: { heartbeatMs: stream?.heartbeat } };
 }

@@ -30,6 +30,8 @@ export interface Route {
   readonly timeoutMs: number;
   readonly streamTimeoutMs: number;
   readonly streamIdleTimeoutMs: number;
+  /** Silence after which a stream of events shows a sign of life; Infinity for never. */
+  readonly heartbeatMs: number;
   readonly waitForReadyMs: number;
 }
 

@@ -1,30 +1,44 @@
 import type { CallEnd, CallHandle, FlatMetadata } from "../call/call.ts";
 import { Code } from "../core/code.ts";
 import type { GatewayError } from "../core/errors.ts";
+import { arrayShape, eventShape, ndjsonShape, type StreamShape } from "../transcode/frame.ts";
 import { sink } from "../transcode/sink.ts";
 import { writeGatewayError } from "../transcode/status-json.ts";
+import { Negotiator } from "./accept.ts";
 import { Exchange, writeEndStatus } from "./exchange.ts";
 import { messageError } from "./message-error.ts";
 import type { Route } from "./route.ts";
 
-const STREAM_TYPE = "application/x-ndjson";
-// Lines of one tick go out in one write; more than this is written at once, to bound memory.
+const SHAPES = new Negotiator([ndjsonShape, arrayShape, eventShape].map((value) => ({ type: value.type, value })));
+// Messages of one tick go out in one write; more than this is written at once, to bound memory.
 const FLUSH_BYTES = 1 << 16;
 
 /**
- * One JSON request, many messages as NDJSON: `{"result":…}` lines, and after a failure a last line `{"error":…}`, as
- * grpc-gateway writes them. The status goes out with the first message, so that a call which fails at once has its
- * true status. The client's socket holds the upstream back: a full socket pauses the call until it drains.
+ * One JSON request, many messages in the shape that the client asks for. The status goes out with the first message, so
+ * that a call which fails at once has its true status. A failure after that never looks like an end. The client's
+ * socket holds the upstream back: a full socket pauses the call until it drains.
  */
 export class ServerStreamExchange extends Exchange {
+  private shape: StreamShape = ndjsonShape;
   private begun = false;
-  /** Lines not yet handed to the socket: text as long as all of it is ASCII. */
+  /** The socket has said that it is full. */
+  private isFull = false;
+  /** Text not yet handed to the socket: as long as all of it is ASCII. */
   private pending = "";
   private flushScheduled = false;
   private readonly flushNow = (): void => {
     this.flushScheduled = false;
     this.flush();
   };
+  private lastPushMs = 0;
+  private stopHeartbeat: (() => void) | null = null;
+
+  protected negotiate(accept: string | undefined): string | null {
+    const shape = SHAPES.choose(accept);
+    if (shape === null) return SHAPES.types;
+    this.shape = shape;
+    return null;
+  }
 
   protected start(route: Route, message: Buffer, metadata: FlatMetadata, clientTimeoutMs: number): CallHandle {
     return this.startCall(route, message, metadata, {
@@ -36,38 +50,40 @@ export class ServerStreamExchange extends Exchange {
 
   onMessage(bytes: Uint8Array, start: number, end: number): void {
     const route = this.route as Route; // a call was made
+    const { shape } = this;
     sink.reset();
-    sink.text(`{"result":`);
+    sink.text(this.messagesOut === 0 ? shape.first : shape.next);
     try {
       route.write(bytes, start, end);
     } catch (error) {
       this.call?.cancel();
       return this.failLate(messageError(route, error));
     }
-    sink.text("}\n");
-    const line = sink.take();
+    sink.text(shape.after);
+    const text = sink.take();
     this.begin();
     if (this.method === "HEAD") return this.endHead();
     this.messagesOut++;
-    this.push(line);
+    this.push(text);
   }
 
   onEnd(end: CallEnd): void {
     if (end.code === Code.Ok && end.error === null) {
       this.begin();
+      const rest = this.messagesOut === 0 ? this.shape.empty : this.shape.end;
+      if (rest !== "") this.push(rest);
       this.flush();
       this.http.end();
       return this.finish();
     }
     if (!this.begun) return this.failCall(end);
     if (end.error !== null) return this.failLate(end.error);
-    sink.reset();
-    sink.text(`{"error":`);
-    writeEndStatus(this.route as Route, end); // a call was made
-    this.endWithError(end.code);
+    const route = this.route as Route; // a call was made
+    this.endWithFailure(end.code, () => writeEndStatus(route, end));
   }
 
   override onDrain(): void {
+    this.isFull = false;
     this.call?.resume();
   }
 
@@ -75,10 +91,12 @@ export class ServerStreamExchange extends Exchange {
     if (!this.begun) return this.fail(error);
     this.errorCode = error.code;
     this.cause = error.cause;
-    sink.reset();
-    sink.text(`{"error":`);
-    writeGatewayError(error);
-    this.endWithError(error.grpc);
+    this.endWithFailure(error.grpc, () => writeGatewayError(error));
+  }
+
+  protected override finish(): void {
+    this.stopHeartbeat?.();
+    super.finish();
   }
 
   /** What the headers say is known with the first message; nobody waits for the others. */
@@ -88,12 +106,19 @@ export class ServerStreamExchange extends Exchange {
     this.finish();
   }
 
-  private endWithError(grpcCode: number): void {
-    sink.text("}\n");
+  private endWithFailure(grpcCode: number, writeStatus: () => void): void {
+    const { failure } = this.shape;
     this.grpcCode = grpcCode;
-    this.push(sink.take());
+    if (failure !== null) {
+      sink.reset();
+      sink.text(failure.before);
+      writeStatus();
+      sink.text(failure.after);
+      this.push(sink.take());
+    }
     this.flush();
-    this.http.end();
+    if (failure === null) this.http.abort();
+    else this.http.end();
     this.finish();
   }
 
@@ -103,15 +128,32 @@ export class ServerStreamExchange extends Exchange {
     this.status = 200;
     const route = this.route as Route; // a call was made
     const headers = route.headers.toReplyHeaders(this.initialMetadata, []);
-    // Proxies must hand the lines on as they come (nginx: X-Accel-Buffering).
-    headers.push("content-type", STREAM_TYPE, "x-request-id", this.requestId, "x-accel-buffering", "no");
+    headers.push("content-type", this.shape.type, "vary", "accept", "x-request-id", this.requestId);
+    // Proxies must hand the messages on as they come (nginx: X-Accel-Buffering).
+    headers.push("x-accel-buffering", "no");
+    if (this.shape === eventShape && !headers.includes("cache-control")) headers.push("cache-control", "no-cache");
     this.http.begin(200, headers);
+    if (this.shape.heartbeat !== null && route.heartbeatMs !== Infinity) {
+      this.beatAfter(route.heartbeatMs, route.heartbeatMs, this.shape.heartbeat);
+    }
   }
 
-  private push(line: string | Buffer): void {
-    this.bytesOut += line.length;
-    if (typeof line === "string") {
-      this.pending += line;
+  // One timer looks how long ago the last message was, because moving a timer with every message would cost more.
+  private beatAfter(waitMs: number, everyMs: number, heartbeat: string): void {
+    const { clock } = this.context;
+    this.stopHeartbeat = clock.after(waitMs, () => {
+      const restMs = this.lastPushMs + everyMs - clock.now();
+      if (restMs > 0) return this.beatAfter(restMs, everyMs, heartbeat);
+      // A client that takes nothing needs no sign of life.
+      if (!this.isFull) this.push(heartbeat);
+      this.beatAfter(everyMs, everyMs, heartbeat);
+    });
+  }
+
+  private push(text: string | Buffer): void {
+    if (this.stopHeartbeat !== null) this.lastPushMs = this.context.clock.now();
+    if (typeof text === "string") {
+      this.pending += text;
       if (this.pending.length >= FLUSH_BYTES) return this.flush();
       if (this.flushScheduled) return;
       this.flushScheduled = true;
@@ -119,17 +161,20 @@ export class ServerStreamExchange extends Exchange {
       return;
     }
     this.flush();
-    this.hand(line);
+    this.hand(text);
   }
 
   private flush(): void {
     if (this.pending === "") return;
-    const lines = this.pending;
+    const text = this.pending;
     this.pending = "";
-    this.hand(lines);
+    this.hand(text);
   }
 
   private hand(chunk: string | Buffer): void {
-    if (!this.http.write(chunk)) this.call?.pause();
+    this.bytesOut += chunk.length;
+    if (this.http.write(chunk)) return;
+    this.isFull = true;
+    this.call?.pause();
   }
 }

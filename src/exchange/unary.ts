@@ -2,14 +2,23 @@ import type { CallEnd, CallHandle, FlatMetadata } from "../call/call.ts";
 import { Code } from "../core/code.ts";
 import { gatewayError } from "../core/errors.ts";
 import { sink } from "../transcode/sink.ts";
+import { Negotiator } from "./accept.ts";
 import { Exchange } from "./exchange.ts";
 import { messageError } from "./message-error.ts";
 import type { Route } from "./route.ts";
+
+const SHAPES = new Negotiator([{ type: "application/json", value: true }]);
 
 /** One JSON request, one message, one JSON reply. */
 export class UnaryExchange extends Exchange {
   private body: string | Buffer | null = null;
   private writeFailure: unknown = null;
+
+  protected negotiate(accept: string | undefined): string | null {
+    // What nearly all clients send; both are settled without a look-up.
+    if (accept === undefined || accept === "*/*") return null;
+    return SHAPES.choose(accept) === null ? SHAPES.types : null;
+  }
 
   protected start(route: Route, message: Buffer, metadata: FlatMetadata, clientTimeoutMs: number): CallHandle {
     const totalMs = Math.min(route.timeoutMs, clientTimeoutMs);

@@ -31,6 +31,7 @@ describe("a stream of replies", () => {
     assert.deepEqual(headers, {
       "x-shelf": "a",
       "content-type": "application/x-ndjson",
+      vary: "accept",
       "x-request-id": "s-1",
       "x-accel-buffering": "no",
       connection: "keep-alive",

@@ -38,6 +38,7 @@ describe("parseConfig()", () => {
     assert.deepEqual(config.server, {
       host: "127.0.0.1",
       port: 8080,
+      workers: 1,
       admin: { host: "127.0.0.1", port: 9901 },
       timeouts: { headerMs: 10_000, requestMs: 30_000, idleMs: 75_000, drainMs: 30_000 },
       limits: { headerBytes: 65_536, bodyBytes: 4_194_304 },
@@ -62,6 +63,7 @@ describe("parseConfig()", () => {
           streamIdleTimeoutMs: 300_000,
           waitForReady: { timeoutMs: 5000, queue: 1000 },
           headers: { request: none, response: none },
+          stream: { heartbeatMs: 15_000 },
           json: {
             names: "json",
             emitDefaults: "none",
@@ -96,6 +98,7 @@ defaults:
   stream_idle_timeout: none
   wait_for_ready: { timeout: 0s, queue: 7 }
   headers: { request: { allow: [X-A, "x-b-*"], deny: [x-c], rename: { X-A: X-D } } }
+  stream: { heartbeat: none }
   json:
     names: proto
     int64: safe
@@ -156,6 +159,7 @@ routing: { trailing_slash: ignore, unescape: all }
         request: { allow: ["x-a", "x-b-*"], deny: ["x-c"], rename: { "x-a": "x-d" } },
         response: { allow: [], deny: [], rename: {} },
       },
+      stream: { heartbeatMs: Infinity },
       json: {
         names: "proto",
         emitDefaults: "all",
