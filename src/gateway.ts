@@ -1,21 +1,18 @@
+import { availableParallelism } from "node:os";
 import { startAdmin, type Admin, type Readiness } from "./admin/server.ts";
 import type { RouteRow } from "./cli/routes-table.ts";
 import type { Config } from "./config/config.ts";
-import { loadConfig, type LoadOptions } from "./config/load.ts";
+import type { LoadOptions } from "./config/load.ts";
 import type { Clock } from "./core/clock.ts";
-import { formatProblem, problemsError, problemsOf, type Problem } from "./core/problem.ts";
+import { formatProblem, problemsOf, type Problem } from "./core/problem.ts";
 import type { Random } from "./core/random.ts";
-import { startEdge, type Edge } from "./edge/server.ts";
-import { compileClientAddresses } from "./exchange/client-address.ts";
-import { UnroutedExchange, type ExchangeContext } from "./exchange/exchange.ts";
-import { handle } from "./exchange/handle.ts";
-import type { Route, Snapshot } from "./exchange/route.ts";
-import { buildRouteTable } from "./routing/table.ts";
-import { compileSnapshot, resolveRoutes, type ResolvedRoutes } from "./snapshot.ts";
-import { writeAccessLine } from "./telemetry/access-log.ts";
+import { loadRoutes, type LoadedRoutes } from "./load-routes.ts";
+import { LocalServing } from "./local-serving.ts";
+import { Resolvers } from "./resolvers.ts";
+import type { Serving } from "./serving.ts";
 import type { Log } from "./telemetry/log.ts";
-import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
-import { UpstreamPool } from "./upstream-pool.ts";
+import { createMetrics } from "./telemetry/metrics.ts";
+import { observeUpstream } from "./telemetry/subscribe.ts";
 
 export interface GatewayOptions {
   /** Path of routes.yaml. */
@@ -24,6 +21,8 @@ export interface GatewayOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly random: Random;
+  /** The script that worker processes run, with the argument `worker`; without one there are none. */
+  readonly workerScript?: string | undefined;
 }
 
 export interface Gateway {
@@ -34,7 +33,6 @@ export interface Gateway {
   readonly adminPort: number;
   /** The routes now in force. */
   routes(): readonly RouteRow[];
-  readiness(): Readiness;
   /**
    * Reads the configuration anew and swaps the snapshot; no request is lost. False where the new one has errors: they
    * are logged and the old one stays. What `server:` says applies at the next start.
@@ -42,18 +40,8 @@ export interface Gateway {
   reload(): Promise<boolean>;
   /** Not ready, no new connections, requests in flight finish within the drain limit, then everything is closed. */
   close(): Promise<void>;
-}
-
-/** A configuration and what it means; all errors of both come as one. */
-export async function loadRoutes(
-  file: string,
-  options: LoadOptions,
-): Promise<{ config: Config; resolved: ResolvedRoutes }> {
-  const { config, warnings } = await loadConfig(file, options);
-  const resolved = await resolveRoutes(config);
-  const problems = [...warnings, ...resolved.problems];
-  if (problems.some((problem) => problem.severity === "error")) throw problemsError(config.file, problems);
-  return { config, resolved: { ...resolved, problems } };
+  /** Ends worker processes at once, for a process that is about to end itself. */
+  kill(): void;
 }
 
 /**
@@ -61,102 +49,83 @@ export async function loadRoutes(
  * ADDRESS_IN_USE; upstreams and etcd that are missing stop nothing.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { config, resolved } = await loadRoutes(options.configFile, options.load);
-  const gateway = new RunningGateway(options, config, resolved);
+  const loaded = await loadRoutes(options.configFile, options.load);
+  const gateway = new RunningGateway(options, loaded, await createServing(options, loaded.config));
   await gateway.open();
   return gateway;
+}
+
+async function createServing(options: GatewayOptions, { server }: Config): Promise<Serving> {
+  const { clock, random, log } = options;
+  const workers = server.workers === "auto" ? availableParallelism() : server.workers;
+  if (workers === 1) {
+    return new LocalServing({
+      clock,
+      random,
+      log,
+      metrics: createMetrics,
+      resolvers: (metrics) => new Resolvers({ clock, random, log, metrics }),
+      observe: (metrics) => observeUpstream(log, metrics),
+    });
+  }
+  const { workerScript, load } = options;
+  if (workerScript === undefined) throw new Error(`${workers} workers are asked for where none can be started`);
+  // What worker processes take is not paid for where there are none.
+  const { WorkerGroup } = await import("./worker-group.ts");
+  return new WorkerGroup({ clock, random, log, load, workers, workerScript });
 }
 
 class RunningGateway implements Gateway {
   private readonly options: GatewayOptions;
   private readonly log: Log;
-  private readonly metrics: Metrics;
-  private readonly pool: UpstreamPool;
-  private config: Config;
-  private resolved: ResolvedRoutes;
-  /** Empty until `open`, which makes the first before it opens a port. */
-  private snapshot: Snapshot = { table: buildRouteTable<Route>([]).table };
-  private edge: Edge | null = null;
+  private readonly serving: Serving;
+  /** In force; its `config.server` is that of the start. */
+  private loaded: LoadedRoutes;
   private admin: Admin | null = null;
   private draining = false;
   private closing: Promise<void> | null = null;
   private reloading: Promise<boolean> = Promise.resolve(true);
 
-  constructor(options: GatewayOptions, config: Config, resolved: ResolvedRoutes) {
+  constructor(options: GatewayOptions, loaded: LoadedRoutes, serving: Serving) {
     this.options = options;
     this.log = options.log;
-    this.metrics = createMetrics(() => this.pool.gauges());
-    this.pool = new UpstreamPool({
-      clock: options.clock,
-      random: options.random,
-      log: options.log,
-      metrics: this.metrics,
-    });
-    this.config = config;
-    this.resolved = resolved;
-    this.logWarnings(resolved.problems);
+    this.serving = serving;
+    this.loaded = loaded;
+    this.logWarnings(loaded.resolved.problems);
   }
 
   get address(): string {
-    return this.opened(this.edge).address;
+    return this.serving.address;
   }
   get port(): number {
-    return this.opened(this.edge).port;
+    return this.serving.port;
   }
   get adminAddress(): string {
-    return this.opened(this.admin).address;
+    return this.openedAdmin().address;
   }
   get adminPort(): number {
-    return this.opened(this.admin).port;
+    return this.openedAdmin().port;
   }
 
   async open(): Promise<void> {
-    const { server, upstreams } = this.config;
-    await this.pool.prepare(upstreams);
-    this.snapshot = compileSnapshot(this.resolved, this.pool.take(upstreams));
+    this.admin = await startAdmin(this.server.admin, {
+      readiness: () => this.readiness(),
+      metrics: () => this.serving.exposeMetrics(),
+    });
     try {
-      this.admin = await startAdmin(server.admin, {
-        readiness: () => this.readiness(),
-        metrics: () => this.metrics.expose(),
-      });
-      const context: ExchangeContext = {
-        clock: this.options.clock,
-        random: this.options.random,
-        addresses: compileClientAddresses(server.trustedProxies),
-        observer: {
-          requestStarted: () => this.metrics.requestStarted(),
-          requestEnded: (record) => {
-            this.metrics.requestEnded(record);
-            writeAccessLine(this.log, record);
-          },
-        },
-      };
-      this.edge = await startEdge(server, this.options.clock, {
-        onRequest: (http) => handle(context, this.snapshot, http),
-        onRefused: (http, error) => new UnroutedExchange(context, http, null).fail(error),
-        onClientError: ({ code, message }, client) => {
-          this.metrics.clientError(code);
-          this.log.logger.info({ code, reason: message, client }, "request refused");
-        },
-      });
+      await this.serving.open(this.loaded);
     } catch (error) {
-      await this.admin?.close();
-      this.pool.destroy();
+      await this.admin.close();
       throw error;
     }
     this.log.logger.info(
-      { address: this.address, admin: this.adminAddress, routes: this.resolved.rows.length },
+      { address: this.address, admin: this.adminAddress, routes: this.routes().length },
       "listening",
     );
   }
 
   routes(): readonly RouteRow[] {
-    return this.resolved.rows;
-  }
-
-  readiness(): Readiness {
-    const { ready, upstreams } = this.pool.readiness();
-    return { ready: ready && !this.draining, draining: this.draining, upstreams };
+    return this.loaded.resolved.rows;
   }
 
   reload(): Promise<boolean> {
@@ -167,23 +136,21 @@ class RunningGateway implements Gateway {
 
   private async reloadNow(): Promise<boolean> {
     try {
-      const { config, resolved } = await loadRoutes(this.options.configFile, this.options.load);
+      const { config, ...rest } = await loadRoutes(this.options.configFile, this.options.load);
       if (this.draining) return false;
-      this.logWarnings(resolved.problems);
-      if (JSON.stringify(config.server) !== JSON.stringify(this.config.server)) {
+      this.logWarnings(rest.resolved.problems);
+      const { server } = this;
+      if (JSON.stringify(config.server) !== JSON.stringify(server)) {
         this.log.logger.warn({ key: "server" }, "changed settings apply at the next start");
       }
-      await this.pool.prepare(config.upstreams);
-      // Compiled before the pool lets go of anything: a failure here leaves the old snapshot whole.
-      this.snapshot = compileSnapshot(resolved, this.pool.take(config.upstreams));
-      this.pool.release(this.config.server.timeouts.drainMs);
-      this.config = { ...config, server: this.config.server };
-      this.resolved = resolved;
-      this.metrics.reloaded(true);
-      this.log.logger.info({ routes: resolved.rows.length }, "configuration reloaded");
+      const loaded: LoadedRoutes = { ...rest, config: { ...config, server } };
+      await this.serving.apply(loaded);
+      this.loaded = loaded;
+      this.serving.reloaded(true);
+      this.log.logger.info({ routes: this.routes().length }, "configuration reloaded");
       return true;
     } catch (error) {
-      this.metrics.reloaded(false);
+      this.serving.reloaded(false);
       for (const problem of problemsOf(error) ?? [])
         this.log.logger.error({ problem: formatProblem(problem) }, "problem in configuration");
       this.log.logger.error(
@@ -199,14 +166,27 @@ class RunningGateway implements Gateway {
     return this.closing;
   }
 
+  kill(): void {
+    this.serving.kill();
+  }
+
   private async closeNow(): Promise<void> {
+    const { drainMs } = this.server.timeouts;
     this.draining = true;
-    this.log.logger.info({ limit_ms: this.config.server.timeouts.drainMs }, "draining");
-    await this.edge?.drain(this.config.server.timeouts.drainMs);
-    this.pool.destroy();
+    this.log.logger.info({ limit_ms: drainMs }, "draining");
+    await this.serving.drain(drainMs);
     await this.admin?.close();
     this.log.logger.info({}, "stopped");
     this.log.flush();
+  }
+
+  private async readiness(): Promise<Readiness> {
+    const { ready, ...rest } = await this.serving.readiness();
+    return { ready: ready && !this.draining, draining: this.draining, ...rest };
+  }
+
+  private get server(): Config["server"] {
+    return this.loaded.config.server;
   }
 
   private logWarnings(problems: readonly Problem[]): void {
@@ -214,8 +194,8 @@ class RunningGateway implements Gateway {
       this.log.logger.warn({ problem: formatProblem(problem) }, "problem in configuration");
   }
 
-  private opened<T>(part: T | null): T {
-    if (part === null) throw new Error("the gateway is not open");
-    return part;
+  private openedAdmin(): Admin {
+    if (this.admin === null) throw new Error("the gateway is not open");
+    return this.admin;
   }
 }

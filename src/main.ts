@@ -9,9 +9,10 @@ import { systemClock } from "./core/clock.ts";
 import { GatewayError } from "./core/errors.ts";
 import { formatProblem, problemsOf } from "./core/problem.ts";
 import { systemRandom } from "./core/random.ts";
-import { loadRoutes, startGateway, type Gateway } from "./gateway.ts";
+import { startGateway, type Gateway } from "./gateway.ts";
+import { loadRoutes } from "./load-routes.ts";
 import { onStop } from "./stop-signal.ts";
-import { createLog, prettyLines, LOG_LEVELS, type LogLevel } from "./telemetry/log.ts";
+import { createLog, prettyLines, LOG_LEVELS, type Log, type LogLevel } from "./telemetry/log.ts";
 
 const DEMO = new URL("../demo/demo.ts", import.meta.url);
 
@@ -25,8 +26,20 @@ const checkDeps: CheckDeps = {
 async function serve({ config, ...overrides }: ServeFlags): Promise<void> {
   const gateway = await start(config, process.env, overrides);
   process.on("SIGHUP", () => void gateway.reload());
-  await stopped();
+  await stopped(() => gateway.kill());
   await gateway.close();
+}
+
+/** What `serve` starts more processes with. */
+async function worker(): Promise<void> {
+  const { primaryChannel } = await import("./workers/cluster.ts");
+  const { runWorker } = await import("./worker.ts");
+  const primary = primaryChannel();
+  if (primary === null) throw new Error("workers are started by: sluice serve --workers N");
+  // They reach the whole group from a terminal or a process manager; the primary says what is to be done.
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+  const log = await startLog(Number(process.env["SLUICE_WORKER"]));
+  await runWorker({ primary, clock: systemClock, random: systemRandom, log });
 }
 
 async function start(
@@ -34,11 +47,22 @@ async function start(
   env: NodeJS.ProcessEnv,
   overrides: Omit<ServeFlags, "config">,
 ): Promise<Gateway> {
+  return await startGateway({
+    configFile,
+    load: { env, overrides },
+    log: await startLog(),
+    clock: systemClock,
+    random: systemRandom,
+    workerScript: process.argv[1],
+  });
+}
+
+async function startLog(worker?: number): Promise<Log> {
   const level = logLevel();
-  const log = createLog(process.stdout.isTTY ? { level, out: await prettyLines() } : { level });
+  const log = createLog(process.stdout.isTTY ? { level, worker, out: await prettyLines() } : { level, worker });
   // However the process ends by itself, lines that wait are written.
   process.on("exit", () => log.flush());
-  return await startGateway({ configFile, load: { env, overrides }, log, clock: systemClock, random: systemRandom });
+  return log;
 }
 
 async function demo({ etcd, port }: DemoFlags): Promise<void> {
@@ -66,8 +90,12 @@ async function demo({ etcd, port }: DemoFlags): Promise<void> {
 }
 
 /** Resolves at the first SIGTERM or Ctrl-C; the next one, a second or more later, ends the process at once. */
-function stopped(): Promise<void> {
-  return new Promise((resolve) => onStop(process, systemClock, resolve, () => process.exit(1)));
+function stopped(beforeExit: () => void = () => {}): Promise<void> {
+  const exit = (): never => {
+    beforeExit();
+    process.exit(1);
+  };
+  return new Promise((resolve) => onStop(process, systemClock, resolve, exit));
 }
 
 function logLevel(): LogLevel {
@@ -84,6 +112,7 @@ function print({ exitCode, lines }: CommandResult): void {
 
 const program = createProgram({
   serve,
+  worker,
   demo,
   check: async ({ config }) => print(await runCheck(config, checkDeps)),
   routes: async ({ config, json }) => print(await runRoutes(config, checkDeps, { json })),

@@ -3,27 +3,23 @@ import type { CallTarget } from "./call/call.ts";
 import type { UpstreamConfig } from "./config/config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Random } from "./core/random.ts";
-import type { EtcdCluster } from "./discovery/etcd/cluster.ts";
-import { createStaticResolver } from "./discovery/static.ts";
-import type { Log } from "./telemetry/log.ts";
-import type { Metrics, UpstreamGauges } from "./telemetry/metrics.ts";
-import { observeDiscovery, observeUpstream } from "./telemetry/subscribe.ts";
+import type { ResolverSource } from "./resolvers.ts";
+import type { UpstreamGauges } from "./telemetry/metrics.ts";
 import type { ConnectionFactory } from "./upstream/connection/connection.ts";
 import { createHttp2Connection, http2Connection } from "./upstream/connection/http2.ts";
-import type { Resolver } from "./upstream/resolver.ts";
+import type { UpstreamEvent } from "./upstream/event.ts";
 import { createUpstream, type Upstream, type UpstreamSettings } from "./upstream/upstream.ts";
 
 interface PoolOptions {
   readonly clock: Clock;
   readonly random: Random;
-  readonly log: Log;
-  readonly metrics: Metrics;
+  readonly resolvers: ResolverSource;
+  readonly onEvent: (event: UpstreamEvent) => void;
 }
 
 interface Entry {
   readonly name: string;
   readonly upstream: Upstream;
-  readonly clusterKey: string;
   /** Has been ready at least once. */
   wasReady: boolean;
   /** Takes back its end, where no snapshot in force has it. */
@@ -35,11 +31,10 @@ export class UpstreamPool {
   private readonly options: PoolOptions;
   /** Keyed by everything in the configuration that cannot change without new connections. */
   private readonly entries = new Map<string, Entry>();
-  private readonly clusters = new Map<string, EtcdCluster>();
   private current: readonly string[] = [];
   /** Every upstream of the first configuration was ready: from then on one that is not takes nobody out of service. */
   private wasReady = false;
-  private parts: GrpcJsParts = {};
+  private grpcJs: typeof import("./upstream/connection/grpc-js.ts") | null = null;
 
   constructor(options: PoolOptions) {
     this.options = options;
@@ -47,7 +42,11 @@ export class UpstreamPool {
 
   /** Imports what these upstreams need; before `take`. */
   async prepare(configs: readonly UpstreamConfig[]): Promise<void> {
-    this.parts = { ...this.parts, ...(await importParts(configs)) };
+    await this.options.resolvers.prepare(configs);
+    // It costs a start 100 ms.
+    if (configs.some(({ transport }) => transport === "grpc-js")) {
+      this.grpcJs ??= await import("./upstream/connection/grpc-js.ts");
+    }
   }
 
   /** The upstreams of a configuration by name: those that run already, and new ones, which begin to connect now. */
@@ -79,7 +78,6 @@ export class UpstreamPool {
       entry.cancelRelease = this.options.clock.after(afterMs, () => {
         this.entries.delete(key);
         entry.upstream.destroy();
-        this.closeUnusedClusters();
       });
     }
   }
@@ -87,7 +85,6 @@ export class UpstreamPool {
   destroy(): void {
     for (const { upstream } of this.entries.values()) upstream.destroy();
     this.entries.clear();
-    this.closeUnusedClusters();
   }
 
   gauges(): UpstreamGauges[] {
@@ -123,68 +120,27 @@ export class UpstreamPool {
   }
 
   private open(config: UpstreamConfig): Entry {
-    const { clock, random, log, metrics } = this.options;
+    const { clock, random, resolvers, onEvent } = this.options;
     const upstream = createUpstream({
       name: config.name,
-      resolver: this.resolverOf(config),
+      resolver: resolvers.create(config),
       connect: this.connectionOf(config),
       connectTimeoutMs: config.connectTimeoutMs,
       maxMessageBytes: config.maxMessageBytes,
       ...settingsOf(config),
       clock,
       random,
-      onEvent: observeUpstream(log, metrics),
+      onEvent,
     });
-    return { name: config.name, upstream, clusterKey: clusterKeyOf(config), wasReady: false, cancelRelease: null };
+    return { name: config.name, upstream, wasReady: false, cancelRelease: null };
   }
 
   private connectionOf({ transport, keepalive }: UpstreamConfig): ConnectionFactory {
-    if (transport === "grpc-js") return prepared(this.parts.connection).grpcJsConnection;
+    if (transport === "grpc-js") {
+      if (this.grpcJs === null) throw new Error("prepare() was not called with this configuration");
+      return this.grpcJs.grpcJsConnection;
+    }
     return keepalive === null ? http2Connection : createHttp2Connection({ keepalive });
-  }
-
-  private resolverOf(config: UpstreamConfig): Resolver {
-    const { log, metrics } = this.options;
-    const { target } = config;
-    switch (target.kind) {
-      case "pass":
-        return createStaticResolver(target);
-      case "etcd":
-        return prepared(this.parts.etcdResolver).createEtcdResolver({
-          cluster: this.clusterOf(config),
-          service: target.service,
-          prefix: config.etcd?.prefix ?? "",
-          connections: target.connections,
-          onEvent: observeDiscovery(config.name, log, metrics),
-        });
-      default:
-        return target satisfies never;
-    }
-  }
-
-  /** One client, and so one watch stream, per etcd cluster. */
-  private clusterOf(config: UpstreamConfig): EtcdCluster {
-    const key = clusterKeyOf(config);
-    let cluster = this.clusters.get(key);
-    if (cluster === undefined) {
-      const { clock, random } = this.options;
-      cluster = prepared(this.parts.etcdCluster).createEtcdCluster({
-        endpoints: config.etcd?.endpoints ?? [],
-        clock,
-        random,
-      });
-      this.clusters.set(key, cluster);
-    }
-    return cluster;
-  }
-
-  private closeUnusedClusters(): void {
-    const used = new Set([...this.entries.values()].map((entry) => entry.clusterKey));
-    for (const [key, cluster] of this.clusters) {
-      if (used.has(key)) continue;
-      cluster.close();
-      this.clusters.delete(key);
-    }
   }
 }
 
@@ -192,36 +148,9 @@ function settingsOf({ loadBalancing, policy, removalGuardMs }: UpstreamConfig): 
   return { policy: loadBalancing.policy, queue: policy.waitForReady.queue, removalGuardMs };
 }
 
-/** What brings grpc-js with it: imported where a configuration uses it only, since that costs a start 100 ms. */
-interface GrpcJsParts {
-  readonly etcdCluster?: typeof import("./discovery/etcd/cluster.ts");
-  readonly etcdResolver?: typeof import("./discovery/etcd/resolver.ts");
-  readonly connection?: typeof import("./upstream/connection/grpc-js.ts");
-}
-
-async function importParts(configs: readonly UpstreamConfig[]): Promise<GrpcJsParts> {
-  const etcd = configs.some(({ target }) => target.kind === "etcd") && {
-    etcdCluster: await import("./discovery/etcd/cluster.ts"),
-    etcdResolver: await import("./discovery/etcd/resolver.ts"),
-  };
-  const grpcJs = configs.some(({ transport }) => transport === "grpc-js") && {
-    connection: await import("./upstream/connection/grpc-js.ts"),
-  };
-  return { ...etcd, ...grpcJs };
-}
-
-function prepared<T>(part: T | undefined): T {
-  if (part === undefined) throw new Error("prepare() was not called with this configuration");
-  return part;
-}
-
 function keyOf(config: UpstreamConfig): string {
   const { name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, etcd } = config;
   return JSON.stringify([name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, etcd]);
-}
-
-function clusterKeyOf(config: UpstreamConfig): string {
-  return config.target.kind === "etcd" ? JSON.stringify(config.etcd?.endpoints) : "";
 }
 
 function missingEndpoints(discovery: string): string {

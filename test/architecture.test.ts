@@ -23,6 +23,7 @@ const mayImport: Record<string, readonly string[]> = {
   admin: ["core"],
   config: ["core", "schema", "routing", "transcode", "call", "exchange", "edge", "upstream", "discovery"],
   cli: ["core"],
+  workers: ["core", "config:types", "schema:types", "telemetry:types", "admin:types", "upstream:types"],
 };
 
 // Where each package may be imported, as path prefixes under src/. A package without a row fails, so that adding one

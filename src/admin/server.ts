@@ -15,10 +15,18 @@ export interface Readiness {
   readonly ready: boolean;
   readonly draining: boolean;
   readonly upstreams: readonly UpstreamReadiness[];
+  /** Where requests are served by worker processes. */
+  readonly workers?: WorkerCount;
+}
+
+export interface WorkerCount {
+  readonly wanted: number;
+  /** Those that take connections and answer. */
+  readonly running: number;
 }
 
 export interface AdminSources {
-  readiness(): Readiness;
+  readiness(): Promise<Readiness>;
   metrics(): Promise<{ contentType: string; text: string }>;
 }
 
@@ -37,8 +45,8 @@ export async function startAdmin(options: { host: string; port: number }, source
     });
   }
   app.get("/livez", (_, reply) => reply.type("text/plain").send("ok\n"));
-  app.get("/readyz", (_, reply) => {
-    const readiness = sources.readiness();
+  app.get("/readyz", async (_, reply) => {
+    const readiness = await sources.readiness();
     return reply.code(readiness.ready ? 200 : 503).send(readiness);
   });
   app.get("/metrics", async (_, reply) => {

@@ -11,6 +11,7 @@ export interface ServeFlags extends ConfigFlags {
   readonly port?: number;
   readonly adminHost?: string;
   readonly adminPort?: number;
+  readonly workers?: number | "auto";
 }
 
 export interface RoutesFlags extends ConfigFlags {
@@ -25,6 +26,8 @@ export interface DemoFlags {
 /** What the commands do. A promise ends when the command has. */
 export interface Commands {
   serve(flags: ServeFlags): Promise<void>;
+  /** What `serve` starts more processes with. */
+  worker(): Promise<void>;
   check(flags: ConfigFlags): Promise<void>;
   routes(flags: RoutesFlags): Promise<void>;
   demo(flags: DemoFlags): Promise<void>;
@@ -57,15 +60,23 @@ export function createProgram(commands: Commands): Command {
     .option("--port <port>", "port to listen on, 0 for any (SLUICE_PORT; default: 8080)", parsePort)
     .option("--admin-host <host>", "address of /livez, /readyz, /metrics (SLUICE_ADMIN_HOST; default: 127.0.0.1)")
     .option("--admin-port <port>", "port of the same, 0 for any (SLUICE_ADMIN_PORT; default: 9901)", parsePort)
+    .option(
+      "--workers <n>",
+      "processes that serve requests, auto for one per CPU (SLUICE_WORKERS; default: 1)",
+      parseWorkers,
+    )
     .addHelpText(
       "after",
       "\nA flag wins over its environment variable, that over the file, that over the default.\n" +
         examples(
           ["sluice serve", "routes.yaml of this folder"],
           ["sluice serve --config prod.yaml --host 0.0.0.0 --port 80", ""],
+          ["sluice serve --workers auto", "a process for each CPU"],
         ),
     )
     .action((flags: ServeFlags) => commands.serve(flags));
+
+  program.command("worker", { hidden: true }).action(() => commands.worker());
 
   program
     .command("check")
@@ -114,6 +125,12 @@ function parsePort(text: string): number {
   const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN;
   if (port <= 65535) return port;
   throw new InvalidArgumentError("Expected a whole number from 0 to 65535.");
+}
+
+function parseWorkers(text: string): number | "auto" {
+  if (text === "auto") return text;
+  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("Expected a whole number from 1, or auto.");
 }
 
 function examples(...lines: readonly (readonly [command: string, meaning: string])[]): string {

@@ -21,11 +21,18 @@ export interface Loaded {
   readonly warnings: readonly Problem[];
 }
 
+/** All that `loadConfig` read: `parseConfig` makes the same configuration of it again. */
+export interface ConfigText {
+  readonly text: string;
+  /** What `${file:…}` named, by the path as it is written. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
 /**
  * Reads a configuration file. Throws CONFIG_INVALID with every problem of the file (`problemsOf`), also where the file
  * cannot be read.
  */
-export async function loadConfig(file: string, options: LoadOptions): Promise<Loaded> {
+export async function loadConfig(file: string, options: LoadOptions): Promise<Loaded & { source: ConfigText }> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
@@ -36,11 +43,17 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     throw problemsError(file, [{ file, line: 0, column: 0, message, severity: "error" }]);
   }
   const folder = path.dirname(file);
-  return parseConfig(text, file, {
+  const files = new Map<string, string>();
+  const loaded = parseConfig(text, file, {
     ...options,
     // A secret is one small file, read once per load.
-    readFile: (name) => readFileSync(path.resolve(folder, name), "utf8"),
+    readFile(name) {
+      const content = files.get(name) ?? readFileSync(path.resolve(folder, name), "utf8");
+      files.set(name, content);
+      return content;
+    },
   });
+  return { ...loaded, source: { text, files } };
 }
 
 /** The same for a text at hand: touches nothing but what it is given. */

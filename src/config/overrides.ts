@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { host, port } from "../core/options.ts";
 import type { Problem } from "../core/problem.ts";
-import type { ServerOptions } from "../edge/options.ts";
+import { workersOption, type ServerOptions, type Workers } from "../edge/options.ts";
 import type { Env } from "./expand.ts";
 
 /** What the command line may say in place of the file's `server`. */
@@ -10,6 +10,7 @@ export interface ServerOverrides {
   readonly port?: number | undefined;
   readonly adminHost?: string | undefined;
   readonly adminPort?: number | undefined;
+  readonly workers?: Workers | undefined;
 }
 
 /** The environment variable behind each. */
@@ -18,10 +19,12 @@ export const overrideVariables = {
   port: "SLUICE_PORT",
   adminHost: "SLUICE_ADMIN_HOST",
   adminPort: "SLUICE_ADMIN_PORT",
+  workers: "SLUICE_WORKERS",
 } as const satisfies Record<keyof ServerOverrides, string>;
 
 const anyHost = host({ docs: "" });
 const anyPort = port({ docs: "" });
+const anyWorkers = workersOption({ docs: "" });
 
 /** Command line over environment, as a function over the file's options. An empty variable counts as unset. */
 export function applyOverrides(
@@ -45,12 +48,14 @@ export function applyOverrides(
     port: read("port", anyPort),
     adminHost: read("adminHost", anyHost),
     adminPort: read("adminPort", anyPort),
+    workers: read("workers", anyWorkers),
   };
   return {
     overrides: (server) => ({
       ...server,
       host: found.host ?? server.host,
       port: found.port ?? server.port,
+      workers: found.workers ?? server.workers,
       admin: { host: found.adminHost ?? server.admin.host, port: found.adminPort ?? server.admin.port },
     }),
     problems,

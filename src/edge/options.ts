@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { duration, filled, host, leaf, list, port, section, size } from "../core/options.ts";
+import { duration, filled, host, leaf, list, port, section, size, type Docs, type Read } from "../core/options.ts";
 import { compileClientAddresses } from "../exchange/client-address.ts";
 
 /** Where the gateway listens, and what it takes from clients. */
@@ -7,6 +7,7 @@ export interface ServerOptions {
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
+  readonly workers: Workers;
   readonly admin: { readonly host: string; readonly port: number };
   readonly timeouts: {
     readonly headerMs: number;
@@ -17,6 +18,29 @@ export interface ServerOptions {
   readonly limits: { readonly headerBytes: number; readonly bodyBytes: number };
   /** Addresses, CIDR blocks, `loopback`, `linklocal`, `uniquelocal`: whose `x-forwarded-*` is believed. */
   readonly trustedProxies: readonly string[];
+}
+
+/** How many processes serve requests; `auto` is one for each CPU that this process may use. */
+export type Workers = number | "auto";
+
+// Far more than there are CPUs anywhere; each takes some 100 MB.
+const MAX_WORKERS = 256;
+
+/** A number of workers, or `auto`. */
+export function workersOption(docs: Docs<Workers>): z.ZodType<Workers> {
+  const jsonSchema = {
+    title: "number or auto",
+    anyOf: [
+      { type: "integer", minimum: 1, maximum: MAX_WORKERS },
+      { type: "string", pattern: "^auto$|\\$\\{" },
+    ],
+  };
+  return leaf(docs, jsonSchema, (value): Read<Workers> => {
+    if (value === "auto") return { value };
+    const number = typeof value === "string" && /^\d{1,3}$/.test(value) ? Number(value) : value;
+    const isWorkers = typeof number === "number" && Number.isInteger(number) && number >= 1 && number <= MAX_WORKERS;
+    return isWorkers ? { value: number } : { expected: `expected a whole number from 1 to ${MAX_WORKERS}, or auto` };
+  });
 }
 
 const admin = section(
@@ -78,10 +102,18 @@ const trustedProxy = leaf<string>(
 
 /** `server:` of routes.yaml. */
 export const serverSection = section(
-  { docs: "Where the gateway listens, and what it takes from clients.", later: ["tls", "http2", "workers", "cors"] },
+  { docs: "Where the gateway listens, and what it takes from clients.", later: ["tls", "http2", "cors"] },
   {
     host: filled(host({ docs: "Address to listen on; 0.0.0.0 for every IPv4 one.", default: "127.0.0.1" })),
     port: filled(port({ docs: "Port to listen on; 0 lets the system choose.", default: 8080 })),
+    workers: filled(
+      workersOption({
+        docs:
+          "Processes that serve requests on the port; 1 serves in the only process, auto has one for each CPU. " +
+          "wait_for_ready.queue is divided among them; connections to instances are each worker's own.",
+        default: 1,
+      }),
+    ),
     admin: admin.prefault({}),
     timeouts: timeouts.prefault({}),
     limits: limits.prefault({}),
@@ -99,6 +131,7 @@ export function toServerOptions(server: z.output<typeof serverSection>): ServerO
   return {
     host: server.host,
     port: server.port,
+    workers: server.workers,
     admin: server.admin,
     timeouts: {
       headerMs: timeouts.header,

@@ -24,7 +24,7 @@ export function writeAccessLine(log: Log, record: RequestRecord): void {
   line += `,"client":${quote(record.clientAddress)},"request_id":${quote(record.requestId)}`;
   if (record.errorCode !== "") line += `,"error":"${record.errorCode}"`;
   if (record.cause !== undefined) line += `,"cause":${quote(describe(record.cause))}`;
-  log.writeLine(`${line}}`);
+  log.writeLine(`${line}${log.tail}}`);
 }
 
 function quote(text: string): string {

@@ -14,6 +14,8 @@ export interface Log {
   /** Whether lines of a level are written; who builds one asks first. */
   readonly info: boolean;
   readonly error: boolean;
+  /** What every line ends in before its brace: `,"worker":2` in a worker process, else "". */
+  readonly tail: string;
   /** Everything written so far is out when this returns. */
   flush(): void;
 }
@@ -24,6 +26,8 @@ export interface LogOptions {
   readonly out?: LineSink;
   /** The system's where nothing is said. */
   readonly clock?: Clock;
+  /** The number of a worker process, which has its output in common with others. */
+  readonly worker?: number | undefined;
 }
 
 export interface LineSink {
@@ -43,35 +47,48 @@ export async function prettyLines(): Promise<LineSink> {
 // A system call per line was a tenth of a small request's CPU time.
 const BATCH_CHARS = 16_384;
 const BATCH_MS = 100;
+// PIPE_BUF of Linux: into a pipe that is full, more than this goes in pieces, between which others may write.
+const SHARED_BATCH_CHARS = 4096;
 
 /** Lines on their way out, in order. Whoever writes `now` takes along those that wait. */
 class LineBatch implements LineSink {
   private readonly out: LineSink;
   private readonly clock: Clock;
+  private readonly maxChars: number;
   private lines = "";
   private isDue = false;
 
-  constructor(out: LineSink, clock: Clock) {
+  constructor(out: LineSink, clock: Clock, maxChars: number) {
     this.out = out;
     this.clock = clock;
+    this.maxChars = maxChars;
   }
 
   write(line: string): void {
+    this.makeRoom(line);
     const lines = this.lines + line;
     this.lines = "";
     this.out.write(lines);
   }
 
   add(line: string): void {
+    this.makeRoom(line);
     this.lines += line;
-    if (this.lines.length >= BATCH_CHARS) return this.flush();
+    if (this.lines.length >= this.maxChars) return this.flush();
     if (this.isDue) return;
     this.isDue = true;
     this.clock.after(BATCH_MS, this.onDue);
   }
 
   flush(): void {
-    if (this.lines !== "") this.write("");
+    if (this.lines === "") return;
+    const { lines } = this;
+    this.lines = "";
+    this.out.write(lines);
+  }
+
+  private makeRoom(line: string): void {
+    if (this.lines.length + line.length > this.maxChars) this.flush();
   }
 
   private readonly onDue = (): void => {
@@ -83,12 +100,14 @@ class LineBatch implements LineSink {
 /** Writes JSON lines. */
 export function createLog(options: LogOptions): Log {
   const out: LineSink = options.out ?? pino.destination({ fd: 1, sync: true });
-  const batch = new LineBatch(out, options.clock ?? systemClock);
+  const { worker } = options;
+  const maxChars = worker === undefined ? BATCH_CHARS : SHARED_BATCH_CHARS;
+  const batch = new LineBatch(out, options.clock ?? systemClock, maxChars);
   const logger = pino(
     {
       level: options.level,
       redact: { paths: REDACT, censor: "[redacted]" },
-      base: null,
+      base: worker === undefined ? null : { worker },
       timestamp: () => `,"time":"${new Date().toISOString()}"`,
       formatters: { level: (label) => ({ level: label }) },
     },
@@ -98,6 +117,7 @@ export function createLog(options: LogOptions): Log {
     logger,
     info: logger.isLevelEnabled("info"),
     error: logger.isLevelEnabled("error"),
+    tail: worker === undefined ? "" : `,"worker":${worker}`,
     writeLine: (line) => batch.add(`${line}\n`),
     flush() {
       batch.flush();

@@ -1,6 +1,7 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, type Aggregator } from "prom-client";
 import { codeName } from "../core/code.ts";
 import type { RequestRecord } from "../exchange/observer.ts";
+import type { MetricFamily } from "./metrics-total.ts";
 
 // OpenTelemetry's advice for http.server.request.duration, in seconds.
 const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
@@ -26,6 +27,8 @@ export interface Metrics {
   reloaded(ok: boolean): void;
   /** The exposition format of Prometheus. */
   expose(): Promise<{ contentType: string; text: string }>;
+  /** The same as plain data, for `MetricsTotal`. */
+  families(): Promise<readonly MetricFamily[]>;
 }
 
 export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metrics {
@@ -70,12 +73,20 @@ export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metri
   const lastReloadOk = new Gauge({
     name: "sluice_config_last_reload_successful",
     help: "1 where the last load or reload of the configuration succeeded.",
+    // Only the primary reloads.
+    aggregator: "min",
     registers: [registry],
   });
   lastReloadOk.set(1);
-  upstreamGauge(registry, "endpoints", "Instances that discovery tells.", upstreams, (upstream) => upstream.endpoints);
-  upstreamGauge(registry, "ready_endpoints", "Instances that take calls now.", upstreams, (upstream) => upstream.ready);
-  upstreamGauge(registry, "waiting_calls", "Calls that wait for a ready instance.", upstreams, (u) => u.waiting);
+  const gauge = (
+    name: string,
+    help: string,
+    ofWorkers: Aggregator,
+    value: (upstream: UpstreamGauges) => number,
+  ): void => upstreamGauge(registry, { name, help, ofWorkers, upstreams, value });
+  gauge("endpoints", "Instances that discovery tells.", "max", (upstream) => upstream.endpoints);
+  gauge("ready_endpoints", "Instances that take calls now.", "min", (upstream) => upstream.ready);
+  gauge("waiting_calls", "Calls that wait for a ready instance.", "sum", (upstream) => upstream.waiting);
 
   return {
     requestStarted: () => active.inc(),
@@ -98,21 +109,27 @@ export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metri
       reloads.inc({ result: ok ? "ok" : "failed" });
       lastReloadOk.set(ok ? 1 : 0);
     },
+    families: () => registry.getMetricsAsJSON(),
     expose: async () => ({ contentType: registry.contentType, text: await registry.metrics() }),
   };
 }
 
-function upstreamGauge(
-  registry: Registry,
-  name: string,
-  help: string,
-  upstreams: () => readonly UpstreamGauges[],
-  value: (upstream: UpstreamGauges) => number,
-): void {
+interface UpstreamGaugeOptions {
+  readonly name: string;
+  readonly help: string;
+  /** What becomes of the numbers of several workers: each keeps connections of its own. */
+  readonly ofWorkers: Aggregator;
+  readonly upstreams: () => readonly UpstreamGauges[];
+  readonly value: (upstream: UpstreamGauges) => number;
+}
+
+function upstreamGauge(registry: Registry, options: UpstreamGaugeOptions): void {
+  const { name, help, ofWorkers, upstreams, value } = options;
   new Gauge({
     name: `sluice_upstream_${name}`,
     help,
     labelNames: ["upstream"],
+    aggregator: ofWorkers,
     registers: [registry],
     collect() {
       this.reset();

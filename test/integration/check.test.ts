@@ -4,7 +4,7 @@ import os from "node:os";
 import path from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { runCheck, runRoutes } from "../../src/cli/check.ts";
-import { loadRoutes } from "../../src/gateway.ts";
+import { loadRoutes } from "../../src/load-routes.ts";
 
 const PROTO = `syntax = "proto3";
 package library.v1;

@@ -16,6 +16,7 @@ async function run(...args: string[]) {
     };
   const commands: Commands = {
     serve: record("serve"),
+    worker: record("worker"),
     check: record("check"),
     routes: record("routes"),
     demo: record("demo"),
@@ -35,6 +36,8 @@ describe("the command line", () => {
       "serve",
       { config: "x.yaml", host: "::", port: 0, adminHost: "h", adminPort: 65535 },
     ],
+    ["serve --workers 4", "serve", { config: "routes.yaml", workers: 4 }],
+    ["serve --workers auto", "serve", { config: "routes.yaml", workers: "auto" }],
     ["check -c x.yaml", "check", { config: "x.yaml" }],
     ["routes", "routes", { config: "routes.yaml", json: false }],
     ["routes --json", "routes", { config: "routes.yaml", json: true }],

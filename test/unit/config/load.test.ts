@@ -88,6 +88,7 @@ version: 1
 server:
   host: "[::1]"
   port: \${PORT}
+  workers: auto
   admin: { host: 0.0.0.0, port: 0 }
   timeouts: { header: 1s, request: "\${TIMEOUT}", idle: 1m, drain: 0s }
   limits: { header: 2048, body: 1MB }
@@ -133,6 +134,7 @@ routing: { trailing_slash: ignore, unescape: all }
     assert.deepEqual(config.server, {
       host: "::1",
       port: 8081,
+      workers: "auto",
       admin: { host: "0.0.0.0", port: 0 },
       timeouts: { headerMs: 1000, requestMs: 2000, idleMs: 60_000, drainMs: 0 },
       limits: { headerBytes: 2048, bodyBytes: 1_000_000 },
