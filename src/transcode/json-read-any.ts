@@ -81,6 +81,8 @@ function noteType(object: number, name: number, value: number): void {
   input.types.set(object, value);
 }
 
+const UNKNOWN = 'unknown field; a well-known type in an Any has "@type" and "value" alone';
+
 /** Reads an Any whose message stands under "value"; the object is known to be well-formed. */
 function readMembers(context: AnyContext, start: number, reader: Lazy, o: number): number {
   const { bytes } = input;
@@ -99,7 +101,7 @@ function readMembers(context: AnyContext, start: number, reader: Lazy, o: number
       wire.grow(o, ROOM);
       o = reader.read(o);
     } else {
-      if (name !== "@type" && !context.ignoreUnknown) refuse("FIELD_UNKNOWN", at, "unknown field");
+      if (name !== "@type" && !context.ignoreUnknown) refuse("FIELD_UNKNOWN", at, UNKNOWN);
       skip();
     }
     at = skipSpace(input.at);

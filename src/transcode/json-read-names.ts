@@ -12,13 +12,13 @@ import { varint32, varint64 } from "./wire.ts";
 export class NameTable {
   readonly #mask: number;
   /**
-   * Open addressing, at most a quarter full. Four numbers a slot: hash, start and end of the name in `#bytes` (end is 0
-   * in an empty slot), value.
+   * Open addressing, at most a quarter full. Four numbers a slot: hash, start and end of the name in `#bytes`, value + 1
+   * (0 in an empty slot).
    */
   readonly #slots: Int32Array;
   readonly #bytes: Uint8Array;
 
-  /** `values` are what `find` gives for the names, which are not empty; no value is negative. */
+  /** `values` are what `find` gives for the names; none is negative. A name may be empty: that of a field `_`. */
   constructor(values: ReadonlyMap<string, number>) {
     const size = 2 ** Math.ceil(Math.log2(Math.max(values.size, 1) * 4));
     this.#mask = size - 1;
@@ -29,8 +29,8 @@ export class NameTable {
       const end = start + Buffer.byteLength(name);
       const hash = hashOf(this.#bytes, start, end);
       let slot = this.#slotOf(hash);
-      while (this.#slots[slot + 2] !== 0) slot = this.#nextSlot(slot);
-      this.#slots.set([hash, start, end, value], slot);
+      while (this.#slots[slot + 3] !== 0) slot = this.#nextSlot(slot);
+      this.#slots.set([hash, start, end, value + 1], slot);
       start = end;
     }
   }
@@ -40,13 +40,14 @@ export class NameTable {
     const slots = this.#slots;
     const bytes = this.#bytes;
     for (let slot = this.#slotOf(hash); ; slot = this.#nextSlot(slot)) {
-      const end = slots[slot + 2] as number;
-      if (end === 0) return -1;
+      const value = slots[slot + 3] as number;
+      if (value === 0) return -1;
       if (slots[slot] !== hash) continue;
+      const end = slots[slot + 2] as number;
       let known = slots[slot + 1] as number;
       if (end - known !== to - from) continue;
       for (let i = from; i < to && bytes[known] === text[i]; i++) known++;
-      if (known === end) return slots[slot + 3] as number;
+      if (known === end) return value - 1;
     }
   }
 

@@ -174,11 +174,12 @@ ${bare === undefined ? "if(o===o0)o++;O.setUint8(o0,123);O.setUint8(o,125);retur
 
   private single(field: AnyField): string {
     const read = onlyTag(tagOf(field, wireTypeOf(field))) + readValue(field, "e");
-    const write = this.name(field) + this.value(field);
-    if (isClosed(field.enum))
-      return `${read}${this.findName(field.enum)}if(n!==undefined){${this.once(field)}${write}}continue;`;
     const leavesOut = isImplicit(field) && this.options.emitDefaults === "none";
-    return `${read}${this.once(field)}${leavesOut ? `if(${isSet(field)}){${write}}` : write}continue;`;
+    const put = this.name(field) + this.value(field);
+    const write = this.once(field) + (leavesOut ? `if(${isSet(field)}){${put}}` : put);
+    return isClosed(field.enum)
+      ? `${read}${this.findName(field.enum)}if(n!==undefined){${write}}continue;`
+      : `${read}${write}continue;`;
   }
 
   private messages(field: AnyField, message: DescMessage): string {

@@ -163,7 +163,7 @@ function writeLongString(bytes: Buffer, p: number, q: number, o: number): number
   return o + out.latin1Write(text, o);
 }
 
-function notUtf8(): WireError {
+export function notUtf8(): WireError {
   return new WireError("a string is not valid UTF-8");
 }
 

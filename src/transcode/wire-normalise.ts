@@ -1,8 +1,10 @@
 // The slow way for messages that are legal but not in the order that is written in one pass: the same message again,
 // as a serializer would have put it. Rare, hence by descriptors and not by generated code.
 import { type DescEnum, type DescMessage, ScalarType } from "@bufbuild/protobuf";
+import { isUtf8 } from "node:buffer";
 import type { AnyField } from "./json-write-generate.ts";
 import { isWide, tagBytes, tagOf, type ValueType, wireTypeOf } from "./json-write-snippets.ts";
+import { notUtf8 } from "./json-write-text.ts";
 import { typeNameOf } from "./json-write-well-known.ts";
 import { cursor, groupEnd, MAX_DEPTH, skipField, tooDeep, truncated, varint, varintTag, Wire } from "./wire-scan.ts";
 
@@ -13,7 +15,10 @@ export interface NormaliseOptions {
   readonly messageOf: (typeName: string) => DescMessage | undefined;
 }
 
-/** Makes the function that gives a message's bytes anew: each field once, in one piece, merged, without unknown ones. */
+/**
+ * Makes the function that gives a message's bytes anew: each field once, in one piece, merged, without unknown ones.
+ * Malformed bytes are refused also where they are of a value that a later one replaces.
+ */
 export function createNormalise(options: NormaliseOptions): (message: DescMessage, bytes: Buffer) => Buffer {
   return (message, bytes) => normalise(message, bytes, 0, options);
 }
@@ -36,7 +41,13 @@ function normalise(message: DescMessage, bytes: Buffer, depth: number, options: 
     const field = fields.get(tag >>> 3);
     if (field === undefined || !accepts(field, tag & 7)) return;
     if (field.enum !== undefined && field.fieldKind === "enum" && !knows(field.enum, value)) return;
-    for (const other of field.oneof?.fields ?? []) if (other.number !== field.number) found.delete(other.number);
+    checkText(field.fieldKind === "map" ? undefined : field.scalar, value);
+    for (const other of field.oneof?.fields ?? []) {
+      const cleared = other.number === field.number ? undefined : found.get(other.number);
+      if (cleared === undefined) continue;
+      if (other.message !== undefined) normalise(other.message, joined(cleared.values), depth + 1, options);
+      found.delete(other.number);
+    }
     const before: Found = found.get(field.number) ?? { field, values: [], entries: new Map() };
     found.set(field.number, before);
     if (field.fieldKind === "map") addEntry(field, value, before.entries, depth, options);
@@ -48,7 +59,7 @@ function normalise(message: DescMessage, bytes: Buffer, depth: number, options: 
   for (const { field, values, entries } of found.values()) {
     const again = (value: Buffer): Buffer =>
       field.message === undefined ? value : normalise(field.message, value, depth + 1, options);
-    if (field.fieldKind === "message") append(parts, field, valueType(field), again(Buffer.concat(values)));
+    if (field.fieldKind === "message") append(parts, field, valueType(field), again(joined(values)));
     else if (field.fieldKind !== "list") for (const value of values) append(parts, field, valueType(field), value);
     else if (valueType(field) === Wire.Bytes || field.listKind === "message")
       for (const value of values) append(parts, field, valueType(field), again(value));
@@ -78,6 +89,16 @@ function eachField(bytes: Buffer, visit: (tag: number, value: Buffer) => void): 
       visit(tag, bytes.subarray(cursor.next, end));
     }
   }
+}
+
+/** The pieces of a message as one; each must end where a field ends, or it would go on in the next. */
+function joined(pieces: readonly Buffer[]): Buffer {
+  if (pieces.length > 1) for (const piece of pieces) eachField(piece, () => {});
+  return Buffer.concat(pieces);
+}
+
+function checkText(scalar: ScalarType | undefined, value: Buffer): void {
+  if (scalar === ScalarType.STRING && !isUtf8(value)) throw notUtf8();
 }
 
 /** Wire type of one value of a field. */
@@ -110,15 +131,19 @@ function addEntry(
   let keyValue = defaultKey(key);
   let values: Buffer[] = [];
   eachField(entry, (tag, value) => {
-    if (tag === tagOf({ number: 1 }, wireTypeOf(key))) keyValue = value;
+    if (tag === tagOf({ number: 1 }, wireTypeOf(key))) {
+      checkText(key.scalar, value);
+      keyValue = value;
+    }
     if (tag !== tagOf({ number: 2 }, valueType(field))) return;
+    checkText(field.scalar, value);
     if (field.message === undefined) values = [value];
     else values.push(value);
   });
   if (field.enum !== undefined && values[0] !== undefined && !knows(field.enum, values[0])) return;
   const parts: Buffer[] = [];
   append(parts, { number: 1 }, wireTypeOf(key), keyValue);
-  if (field.message !== undefined) values = [normalise(field.message, Buffer.concat(values), depth + 1, options)];
+  if (field.message !== undefined) values = [normalise(field.message, joined(values), depth + 1, options)];
   for (const value of values) append(parts, { number: 2 }, valueType(field), value);
   entries.set(keyText(key, keyValue), Buffer.concat(parts));
 }

@@ -45,7 +45,8 @@ export class Transcoder {
     this.writers.message(message)(bytes, 0, bytes.length);
     const { ascii } = sink;
     const text = sink.take().toString();
-    assert.equal(ascii, /^[\x00-\x7f]*$/.test(text), `sink.ascii of ${text}`);
+    // Text that is taken back, as a map's entry whose value is dropped, may leave it false.
+    assert.ok(!ascii || /^[\x00-\x7f]*$/.test(text), `sink.ascii of ${text}`);
     return text;
   }
 

@@ -1,4 +1,5 @@
 // Messages byte by byte, for tests of what no serializer would write.
+import { ScalarType } from "@bufbuild/protobuf";
 
 export const VARINT = 0;
 export const FIXED64 = 1;
@@ -6,6 +7,25 @@ export const BYTES = 2;
 export const GROUP = 3;
 export const END_GROUP = 4;
 export const FIXED32 = 5;
+
+/** Wire type of a scalar or, where it is undefined, of an enum. */
+export function wireTypeOf(scalar: ScalarType | undefined): number {
+  switch (scalar) {
+    case ScalarType.DOUBLE:
+    case ScalarType.FIXED64:
+    case ScalarType.SFIXED64:
+      return FIXED64;
+    case ScalarType.FLOAT:
+    case ScalarType.FIXED32:
+    case ScalarType.SFIXED32:
+      return FIXED32;
+    case ScalarType.STRING:
+    case ScalarType.BYTES:
+      return BYTES;
+    default:
+      return VARINT;
+  }
+}
 
 /** A varint in at least `length` bytes; negative numbers as 64 bits. */
 export function varint(value: number | bigint, length = 1): Buffer {

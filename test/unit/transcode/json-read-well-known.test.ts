@@ -299,7 +299,7 @@ describe("JSON readers: google.protobuf.Any", () => {
     );
     assert.equal(
       refusal(any(`{${url("google.protobuf.Duration")},"value":"1s","x":1}`)),
-      "FIELD_UNKNOWN any.x: unknown field",
+      'FIELD_UNKNOWN any.x: unknown field; a well-known type in an Any has "@type" and "value" alone',
     );
     assert.equal(
       refusal(any(`{${url("test.v1.All")},"child":{"@type":"x"}}`)),

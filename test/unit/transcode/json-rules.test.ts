@@ -128,6 +128,7 @@ const accepted: readonly Accepted[] = [
   { rule: "names: proto name beside json_name", type: "Names", json: '{"renamed":8}', canonical: '{"@other":8}' },
   { rule: "names: escapes", type: "Names", json: '{"\\"\\\\/\\n\\u00fc\\u2028":9}' },
   { rule: "names: escaped by the client", type: "Names", json: '{"\\u0073nakeCase":1}', canonical: '{"snakeCase":1}' },
+  { rule: "names: an empty one, of a field `_`", type: "Names", json: '{"":12}' },
   { rule: "names: those of JavaScript", type: "Names", json: '{"__proto__":10,"constructor":11}' },
   { rule: "null: a field that is not set", type: "Scalars", json: '{"aInt32":null,"aString":null}', canonical: "{}" },
   {

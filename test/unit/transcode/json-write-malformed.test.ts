@@ -117,6 +117,17 @@ describe("createJsonWriters() given malformed bytes", () => {
     assert.equal(jsonOf(whole).startsWith(accepted.at(-1)?.slice(0, -1) ?? "?"), true);
   });
 
+  it("refuses what is malformed also where a later value replaces it", () => {
+    const cut = fields(tag(2, 2), varint(5), Buffer.from("abcd"));
+    assert.equal(refusal(fields(bytes(18, cut), bytes(19, "x"))), CUT, "a member of a oneof");
+    assert.equal(refusal(fields(bytes(3, cut), bytes(3, "e"))), CUT, "the first piece of a message");
+    assert.equal(refusal(bytes(7, bytes(1, "a"), bytes(2, cut), bytes(2, "e"))), CUT, "a map's value in pieces");
+    const text = "a string is not valid UTF-8";
+    assert.equal(refusal(fields(bytes(2, ones(1)), bytes(2, "a"))), text, "a field given twice");
+    assert.equal(refusal(fields(bytes(19, ones(1)), bytes(18))), text, "another member of a oneof");
+    assert.equal(refusal(bytes(7, bytes(1, ones(1)), bytes(1, "a"))), text, "a map's key given twice");
+  });
+
   it("refuses text that is not UTF-8, whatever the field declares", () => {
     assert.equal(refusal(bytes(2, Buffer.from([0xff]))), "a string is not valid UTF-8");
     assert.equal(refusal(bytes(32, Buffer.from([0xff]))), "a string is not valid UTF-8", "utf8_validation = NONE");
