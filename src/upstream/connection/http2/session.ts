@@ -1,7 +1,9 @@
 import type { AttemptEnd, AttemptListener, AttemptRequest, CallHandle } from "../../../call/call.ts";
 import { systemClock, type Clock } from "../../../core/clock.ts";
+import { connectionLost, notProcessed, protocolBroken } from "../attempt-end.ts";
 import type { ConnectionOptions } from "../connection.ts";
-import { connectionLost, notProcessed, protocolBroken, resetByPeer } from "./attempt-end.ts";
+import type { ConnectionSession, SessionListener } from "../remade-connection.ts";
+import { resetByPeer } from "./attempt-end.ts";
 import { ReceiveWindow, SendWindow, STREAM_WINDOW_BYTES } from "./flow-control.ts";
 import { FrameBudget } from "./frame-budget.ts";
 import { FrameReader, type FrameListener } from "./frame-reader.ts";
@@ -13,18 +15,8 @@ import { Output } from "./output.ts";
 import { ReplyHeads } from "./reply-head.ts";
 import { RequestHeaders } from "./request-headers.ts";
 import { Stream, type StreamHost } from "./stream.ts";
+import { StreamTable } from "./stream-table.ts";
 import type { Dial, Transport, TransportListener } from "./transport.ts";
-
-export interface SessionListener {
-  /** The peer's SETTINGS are here: calls may start. */
-  onReady(): void;
-  /** It was lost, takes no more calls (GOAWAY), or could not be made; told once, and not after `close`. */
-  onGone(reason: string): void;
-  /** As in ConnectionEvents. */
-  onSuspect(isSuspect: boolean): void;
-  /** Its socket is closed. */
-  onClosed(): void;
-}
 
 export interface SessionOptions {
   readonly dial: Dial;
@@ -51,7 +43,7 @@ const MAX_OWED_ACKS = 10_000;
  * One HTTP/2 connection (RFC 9113) that carries gRPC calls, from its dial to its end; whoever wants another makes
  * another session.
  */
-export class Session implements StreamHost, FrameListener, TransportListener, LivenessListener {
+export class Session implements ConnectionSession, StreamHost, FrameListener, TransportListener, LivenessListener {
   readonly options: ConnectionOptions;
   readonly output: Output;
   readonly sendWindow = new SendWindow();
@@ -67,7 +59,7 @@ export class Session implements StreamHost, FrameListener, TransportListener, Li
   private readonly suspicion: Liveness;
   private readonly keepalive: Liveness | null;
 
-  private readonly streams = new Map<number, Stream>();
+  private readonly streams = new StreamTable();
   /** Calls beyond what the peer takes at once (MAX_CONCURRENT_STREAMS), or that a full socket holds up; in order. */
   private readonly waiting = new Set<Stream>();
   /** Streams with something to write that wait for the connection's window or the socket; in turn. */
