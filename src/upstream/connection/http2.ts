@@ -4,7 +4,7 @@ import type { LivenessOptions } from "./http2/liveness.ts";
 import { MAX_31_BITS } from "./http2/frame.ts";
 import { Session } from "./http2/session.ts";
 import { dialTcp } from "./http2/transport.ts";
-import { RemadeConnection } from "./http2/remade-connection.ts";
+import { RemadeConnection } from "./remade-connection.ts";
 
 export interface Http2ConnectionOptions {
   /** Sent as `user-agent`. Default `sluice`. */

@@ -517,6 +517,7 @@ describe("createUpstream()", () => {
         events.some(({ type }) => type === "endpoint_ejected"),
         "nothing was ejected",
       );
+      for (const waiter of waits) waiter.takeBack();
       upstream.destroy();
       for (const connection of connections) {
         assert.equal(connection.state, "closed");

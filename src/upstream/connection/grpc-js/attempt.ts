@@ -1,15 +1,23 @@
 import type { ChannelInterface, Metadata, StatusObject } from "@grpc/grpc-js";
 import type { AttemptListener, AttemptRequest, CallHandle } from "../../../call/call.ts";
+import { notProcessed } from "../attempt-end.ts";
 import type { ConnectionOptions } from "../connection.ts";
-import { formatTimeout, fromGrpcMetadata, toGrpcMetadata } from "./metadata.ts";
-import type { Session } from "./session.ts";
-import { notProcessed, toAttemptEnd } from "./status.ts";
+import { formatTimeout } from "../metadata-rules.ts";
+import { fromGrpcMetadata, toGrpcMetadata } from "./metadata.ts";
+import { toAttemptEnd } from "./status.ts";
 
 type GrpcCall = ReturnType<ChannelInterface["createCall"]>;
 
 const CANCELLED = 1;
 // Messages that wait to be written: below this `send` says true.
 const HIGH_WATER_BYTES = 1 << 16;
+
+/** What an attempt needs of the session that it belongs to. */
+export interface AttemptHost {
+  readonly channel: ChannelInterface;
+  /** Whether it has a socket that still lives. */
+  readonly isOpen: boolean;
+}
 
 /**
  * One attempt as one call of a grpc-js channel, below grpc-js's client and its interceptors. Each reply message is
@@ -18,7 +26,7 @@ const HIGH_WATER_BYTES = 1 << 16;
  * messages, never the status.
  */
 export class Attempt implements CallHandle {
-  private readonly session: Session;
+  private readonly host: AttemptHost;
   private readonly options: ConnectionOptions;
   private readonly listener: AttemptListener;
   private call: GrpcCall | null = null;
@@ -36,15 +44,15 @@ export class Attempt implements CallHandle {
   private isFull = false;
   private halfClosed = false;
 
-  constructor(session: Session, options: ConnectionOptions, listener: AttemptListener) {
-    this.session = session;
+  constructor(host: AttemptHost, options: ConnectionOptions, listener: AttemptListener) {
+    this.host = host;
     this.options = options;
     this.listener = listener;
   }
 
   start(request: AttemptRequest, remainingMs: number): void {
     try {
-      this.call = this.session.channel.createCall(request.path, Infinity, null, null, null);
+      this.call = this.host.channel.createCall(request.path, Infinity, null, null, null);
     } catch (error) {
       // The channel was closed between the pick and here.
       queueMicrotask(() => this.fail(error));
@@ -111,8 +119,8 @@ export class Attempt implements CallHandle {
   onReceiveStatus(status: StatusObject): void {
     if (this.done) return;
     this.done = true;
-    const { hasHeaders, isForeign, session } = this;
-    this.listener.onEnd(toAttemptEnd(status, { hasHeaders, isForeign, isLost: !session.isOpen }, this.options));
+    const { hasHeaders, isForeign, host } = this;
+    this.listener.onEnd(toAttemptEnd(status, { hasHeaders, isForeign, isLost: !host.isOpen }, this.options));
   }
 
   private read(): void {
@@ -152,27 +160,6 @@ export class Attempt implements CallHandle {
     if (this.done) return;
     this.done = true;
     this.listener.onEnd(notProcessed(this.options, cause));
-  }
-}
-
-/** An attempt on a connection that is not ready: it ends as not processed, in a moment. */
-export class RefusedAttempt implements CallHandle {
-  private cancelled = false;
-
-  constructor(options: ConnectionOptions, listener: AttemptListener) {
-    queueMicrotask(() => {
-      if (!this.cancelled) listener.onEnd(notProcessed(options, new Error("the connection is not ready")));
-    });
-  }
-
-  send(): boolean {
-    return true;
-  }
-  halfClose(): void {}
-  pause(): void {}
-  resume(): void {}
-  cancel(): void {
-    this.cancelled = true;
   }
 }
 

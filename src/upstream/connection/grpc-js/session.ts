@@ -8,29 +8,28 @@ import {
   type ChannelInterface,
   type ChannelOptions,
 } from "@grpc/grpc-js";
+import type { AttemptListener, AttemptRequest, CallHandle } from "../../../call/call.ts";
+import { systemClock, type Clock } from "../../../core/clock.ts";
 import type { ConnectionOptions } from "../connection.ts";
-
-export interface SessionListener {
-  /** The peer's SETTINGS are here: calls may start. */
-  onReady(): void;
-  /** It was lost, takes no more calls (GOAWAY), or could not be made; told once. */
-  onGone(reason: string): void;
-  /** Its last socket is closed. */
-  onClosed(): void;
-}
+import type { ConnectionSession, SessionListener } from "../remade-connection.ts";
+import { Attempt } from "./attempt.ts";
 
 /**
  * One grpc-js channel that lives exactly as long as one connection: whoever wants another makes another session. So
  * backoff and connect timeout are ours, and an old connection ends its calls while a new one takes its place.
  */
-export class Session {
+export class Session implements ConnectionSession {
   readonly channel: ChannelInterface;
+  private readonly options: ConnectionOptions;
+  private readonly clock: Clock;
   private readonly listener: SessionListener;
   private readonly sockets = new Set<Socket>();
   private wasReady = false;
   private isGone = false;
 
   constructor(address: string, options: ConnectionOptions, listener: SessionListener) {
+    this.options = options;
+    this.clock = options.clock ?? systemClock;
     this.listener = listener;
     // `dns:` also takes plain addresses, v6 in brackets, without asking anyone.
     this.channel = new Channel(`dns:${address}`, new SocketKeeper(this), channelOptions(options));
@@ -44,7 +43,12 @@ export class Session {
     return false;
   }
 
-  /** Takes no more calls; the socket closes when those in flight have ended. */
+  start(request: AttemptRequest, listener: AttemptListener): CallHandle {
+    const attempt = new Attempt(this, this.options, listener);
+    attempt.start(request, request.deadlineMs - this.clock.now());
+    return attempt;
+  }
+
   close(): void {
     if (this.isGone) return;
     this.isGone = true;
@@ -59,7 +63,6 @@ export class Session {
     if (!this.wasReady) this.destroySockets();
   }
 
-  /** Ends the connection and every call on it now. */
   destroy(): void {
     this.close();
     this.destroySockets();

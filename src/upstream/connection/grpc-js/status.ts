@@ -1,7 +1,7 @@
 import type { StatusObject } from "@grpc/grpc-js";
 import type { AttemptEnd } from "../../../call/call.ts";
 import { Code, toCode } from "../../../core/code.ts";
-import { gatewayError } from "../../../core/errors.ts";
+import { connectionLost, messageTooLarge, notProcessed, protocolBroken } from "../attempt-end.ts";
 import type { ConnectionOptions } from "../connection.ts";
 import { fromGrpcMetadata } from "./metadata.ts";
 
@@ -30,18 +30,12 @@ export function toAttemptEnd(status: StatusObject, facts: AttemptFacts, options:
   const trailers = fromGrpcMetadata(status.metadata);
   const { details } = status;
   const mayBeReceived = trailers.length > 0 || facts.hasHeaders;
-  if (facts.isForeign && !isHttpStatus(details)) return protocolError("content-type is not gRPC's", status, options);
-  if (details === NO_STATUS) return protocolError("the reply has no grpc-status", status, options);
+  if (facts.isForeign && !isHttpStatus(details)) return protocolBroken(options, "content-type is not gRPC's", status);
+  if (details === NO_STATUS) return protocolBroken(options, "the reply has no grpc-status", status);
   if (mayBeReceived && (trailers.length > 0 || !isOwnText(status, facts))) {
     return { code: toCode(status.code), message: details, trailers, error: null, outcome: "answered" };
   }
   return madeUp(status, facts, options);
-}
-
-/** An attempt that never reached an instance, such as one that found its connection gone. */
-export function notProcessed(options: ConnectionOptions, cause: unknown): AttemptEnd {
-  const error = gatewayError("UPSTREAM_CONNECTION_LOST", { upstream: options.upstream }, { cause });
-  return { code: Code.Unavailable, message: "", trailers: [], error, outcome: "not_processed" };
 }
 
 function isHttpStatus(details: string): boolean {
@@ -66,22 +60,17 @@ function isOwnText(status: StatusObject, facts: AttemptFacts): boolean {
 function madeUp(status: StatusObject, facts: AttemptFacts, options: ConnectionOptions): AttemptEnd {
   const { code, details } = status;
   if (!facts.hasHeaders && isBeforeProcessing(details)) return notProcessed(options, status);
-  if (TOO_LARGE.test(details)) {
-    const params = { upstream: options.upstream, limit: options.maxMessageBytes };
-    return failed(gatewayError("UPSTREAM_MESSAGE_TOO_LARGE", params, { cause: status }));
-  }
-  if (code === Code.Unavailable) {
-    return failed(gatewayError("UPSTREAM_CONNECTION_LOST", { upstream: options.upstream }, { cause: status }));
-  }
+  if (TOO_LARGE.test(details)) return messageTooLarge(options, status);
+  if (code === Code.Unavailable) return connectionLost(options, status);
   // RST_STREAM with a code that gRPC maps to a status (gRPC over HTTP/2, "Errors"), and pages of HTTP servers: the
   // peer's own word, so no error of ours.
   if (isHttpStatus(details) || code === Code.Cancelled || code === Code.ResourceExhausted) {
     return { code: toCode(code), message: details, trailers: [], error: null, outcome: "unknown" };
   }
   const reset = RESET.exec(details)?.[1];
-  if (reset === "0") return protocolError("the reply ended without a status", status, options);
-  if (reset !== undefined) return protocolError(`the stream was reset with HTTP/2 code ${reset}`, status, options);
-  return protocolError("a message that cannot be read", status, options);
+  if (reset === "0") return protocolBroken(options, "the reply ended without a status", status);
+  if (reset !== undefined) return protocolBroken(options, `the stream was reset with HTTP/2 code ${reset}`, status);
+  return protocolBroken(options, "a message that cannot be read", status);
 }
 
 // A stream that HTTP/2 promises was not processed (RFC 9113 section 8.7), or that never left this process.
@@ -97,12 +86,4 @@ function isBeforeProcessing(details: string): boolean {
     details.startsWith("No connection established") ||
     details.startsWith("Name resolution failed")
   );
-}
-
-function protocolError(reason: string, status: StatusObject, options: ConnectionOptions): AttemptEnd {
-  return failed(gatewayError("UPSTREAM_PROTOCOL", { upstream: options.upstream, reason }, { cause: status }));
-}
-
-function failed(error: NonNullable<AttemptEnd["error"]>): AttemptEnd {
-  return { code: error.grpc, message: "", trailers: [], error, outcome: "unknown" };
 }

@@ -1,6 +1,6 @@
 import type { AttemptEnd, FlatMetadata } from "../../../call/call.ts";
 import { Code, toCode } from "../../../core/code.ts";
-import { gatewayError } from "../../../core/errors.ts";
+import { connectionLost, notProcessed, protocolBroken } from "../attempt-end.ts";
 import type { ConnectionOptions } from "../connection.ts";
 import { ErrorCode } from "./frame.ts";
 
@@ -9,27 +9,6 @@ const NO_METADATA: FlatMetadata = [];
 /** The upstream's own status. */
 export function answered(status: number, message: string, trailers: FlatMetadata): AttemptEnd {
   return { code: toCode(status), message, trailers, error: null, outcome: "answered" };
-}
-
-/** An attempt that surely never reached the application. `cause` is for the log. */
-export function notProcessed(options: ConnectionOptions, cause: string): AttemptEnd {
-  return { ...connectionLost(options, cause), outcome: "not_processed" };
-}
-
-/** An attempt whose connection broke. */
-export function connectionLost(options: ConnectionOptions, cause: string): AttemptEnd {
-  const extras = { cause: new Error(cause) };
-  return failed(gatewayError("UPSTREAM_CONNECTION_LOST", { upstream: options.upstream }, extras));
-}
-
-/** An attempt whose reply, or whose connection, is no gRPC. */
-export function protocolBroken(options: ConnectionOptions, reason: string): AttemptEnd {
-  return failed(gatewayError("UPSTREAM_PROTOCOL", { upstream: options.upstream, reason }));
-}
-
-export function messageTooLarge(options: ConnectionOptions): AttemptEnd {
-  const { upstream, maxMessageBytes: limit } = options;
-  return failed(gatewayError("UPSTREAM_MESSAGE_TOO_LARGE", { upstream, limit }));
 }
 
 /** A reply of some HTTP server or proxy that is no gRPC (gRPC's http-grpc-status-mapping.md). */
@@ -59,10 +38,6 @@ export function resetByPeer(options: ConnectionOptions, errorCode: number, hasHe
 // The peer's own word, so no error of ours.
 function ownWord(code: Code, message: string): AttemptEnd {
   return { code, message, trailers: NO_METADATA, error: null, outcome: "unknown" };
-}
-
-function failed(error: NonNullable<AttemptEnd["error"]>): AttemptEnd {
-  return { code: error.grpc, message: "", trailers: NO_METADATA, error, outcome: "unknown" };
 }
 
 function codeOfHttpStatus(httpStatus: number): Code {

@@ -1,7 +1,7 @@
 import { gunzipSync } from "node:zlib";
 import type { AttemptEnd } from "../../../call/call.ts";
+import { messageTooLarge, protocolBroken } from "../attempt-end.ts";
 import type { ConnectionOptions } from "../connection.ts";
-import { messageTooLarge, protocolBroken } from "./attempt-end.ts";
 
 /** Compression flag and length in front of each message ("Length-Prefixed-Message" of gRPC over HTTP/2). */
 export const PREFIX_BYTES = 5;

@@ -1,5 +1,5 @@
-import { constants } from "node:http2";
 import type { AttemptRequest, FlatMetadata } from "../../../call/call.ts";
+import { formatTimeout, isSentName, isSentValue, joinValues, JOINED_NAMES } from "../metadata-rules.ts";
 import { ACCEPTED_ENCODINGS } from "./grpc-message.ts";
 import { HpackEncoder, type PreparedHeaders } from "./hpack/encoder.ts";
 import type { Output } from "./output.ts";
@@ -52,34 +52,6 @@ export class RequestHeaders {
   }
 }
 
-// What HTTP/2 forbids (RFC 9113 section 8.2.2), what is written here anyway, and what would contradict the message.
-const NEVER_SENT = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-  "http2-settings",
-  "te",
-  "host",
-  "content-length",
-  "content-type",
-  "user-agent",
-  "accept-encoding",
-  "grpc-encoding",
-  "grpc-accept-encoding",
-  "grpc-timeout",
-]);
-
-// Servers made with node:http2 keep only one of several values of some names that they know. What is registered with
-// HTTP may be joined to a list (RFC 9110 section 5.3); any other name keeps its values apart.
-const KNOWN_TO_HTTP = new Set(
-  Object.entries(constants).flatMap(([name, value]) => (name.startsWith("HTTP2_HEADER_") ? [String(value)] : [])),
-);
-
-const NAME = /^[0-9a-z_.-]+$/;
-const VALUE = /^[\x20-\x7e]*$/;
-
 interface Name {
   readonly isSent: boolean;
   readonly isJoined: boolean;
@@ -89,7 +61,7 @@ interface Name {
 
 // Far above the names of honest clients; what strangers send beyond is looked at anew each time.
 const MAX_REMEMBERED_NAMES = 1_000;
-const names = new Map([...KNOWN_TO_HTTP].map((text) => [text, judge(text)]));
+const names = new Map([...JOINED_NAMES].map((text) => [text, judge(text)]));
 let lists = 0;
 
 // One list for all requests, taken up by the encoder at once.
@@ -108,7 +80,7 @@ function toHeaders(metadata: FlatMetadata, timeout: string | null): readonly str
     const name = names.get(text) ?? remember(text);
     if (!name.isSent) continue;
     let value = metadata[i + 1] as string; // below the length
-    if (!VALUE.test(value)) continue;
+    if (!isSentValue(value)) continue;
     if (value.charCodeAt(0) === 0x20 || value.charCodeAt(value.length - 1) === 0x20) value = value.trim();
     if (name.isJoined) {
       if (name.lastList === lists) {
@@ -127,29 +99,15 @@ function toHeaders(metadata: FlatMetadata, timeout: string | null): readonly str
 function join(text: string, value: string): void {
   let at = 0;
   while (headers[at] !== text) at += 2;
-  // Cookies are the one list with a separator of its own (RFC 9113 section 8.2.3).
-  headers[at + 1] = `${headers[at + 1]}${text === "cookie" ? ";" : ","} ${value}`;
+  headers[at + 1] = joinValues(text, headers[at + 1] ?? "", value);
 }
 
 function judge(text: string): Name {
-  return { isSent: !NEVER_SENT.has(text) && NAME.test(text), isJoined: KNOWN_TO_HTTP.has(text), lastList: 0 };
+  return { isSent: isSentName(text), isJoined: JOINED_NAMES.has(text), lastList: 0 };
 }
 
 function remember(text: string): Name {
   const name = judge(text);
   if (names.size < MAX_REMEMBERED_NAMES) names.set(text, name);
   return name;
-}
-
-const MAX_TIMEOUT_DIGITS = 99_999_999;
-
-/**
- * What remains until the deadline as a `grpc-timeout` value: at most 8 digits and a unit, a millisecond at least; null
- * for no deadline. Rounded up, as grpc-go does: an instance whose deadline passes before ours would answer in our place.
- */
-export function formatTimeout(remainingMs: number): string | null {
-  if (remainingMs === Infinity) return null;
-  const ms = Math.max(1, Math.ceil(remainingMs));
-  if (ms <= MAX_TIMEOUT_DIGITS) return `${ms}m`;
-  return `${Math.min(MAX_TIMEOUT_DIGITS, Math.ceil(ms / 1000))}S`;
 }

@@ -1,7 +1,8 @@
 import type { AttemptEnd, AttemptListener, AttemptRequest, CallHandle } from "../../../call/call.ts";
 import { Code } from "../../../core/code.ts";
+import { messageTooLarge, protocolBroken } from "../attempt-end.ts";
 import type { ConnectionOptions } from "../connection.ts";
-import { answered, httpReply, messageTooLarge, protocolBroken } from "./attempt-end.ts";
+import { answered, httpReply } from "./attempt-end.ts";
 import { type ReceiveWindow, type SendWindow, STREAM_WINDOW_BYTES } from "./flow-control.ts";
 import { DEFAULT_MAX_FRAME_BYTES, ErrorCode, MAX_31_BITS, readUint32 } from "./frame.ts";
 import { decompress, PREFIX_BYTES } from "./grpc-message.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { formatTimeout } from "../../../../../src/upstream/connection/http2/request-headers.ts";
+import { formatTimeout } from "../../../../../src/upstream/connection/metadata-rules.ts";
 import { HpackDecoder } from "../../../../../src/upstream/connection/http2/hpack/decoder.ts";
 import { HandClock } from "../../../../support/hand-clock.ts";
 import { openPeer } from "../../../../support/http2-peer.ts";

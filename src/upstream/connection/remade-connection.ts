@@ -1,9 +1,8 @@
-import type { AttemptListener, AttemptRequest, CallHandle } from "../../../call/call.ts";
-import { systemClock, type Clock } from "../../../core/clock.ts";
-import { systemRandom } from "../../../core/random.ts";
-import type { Connection, ConnectionEvents, ConnectionOptions, ConnectionState } from "../connection.ts";
+import type { AttemptListener, AttemptRequest, CallHandle } from "../../call/call.ts";
+import { systemClock, type Clock } from "../../core/clock.ts";
+import { systemRandom } from "../../core/random.ts";
+import type { Connection, ConnectionEvents, ConnectionOptions, ConnectionState } from "./connection.ts";
 import { notProcessed } from "./attempt-end.ts";
-import type { Session, SessionListener } from "./session.ts";
 
 const BACKOFF_BASE_MS = 100;
 // With the time to connect, an instance that is back is used again within two seconds.
@@ -12,16 +11,39 @@ const BACKOFF_CAP_MS = 1_900;
 // accepts and hangs up at once would be called without a pause.
 const PROOF_MS = 1_000;
 
+/** One socket's life, from its dial to its end; whoever wants another makes another. */
+export interface ConnectionSession {
+  /** Whether its socket still lives. */
+  readonly isOpen: boolean;
+  /** Starts one attempt; only once it is ready, and not after `close` or `onGone`. */
+  start(request: AttemptRequest, listener: AttemptListener): CallHandle;
+  /** Takes no more calls; the socket closes when those in flight have ended. */
+  close(): void;
+  /** Ends it and every call on it now. */
+  destroy(): void;
+}
+
+export interface SessionListener {
+  /** The peer's SETTINGS are here: calls may start. */
+  onReady(): void;
+  /** It was lost, takes no more calls (GOAWAY), or could not be made; told once, and not after `close`. */
+  onGone(reason: string): void;
+  /** As in ConnectionEvents. */
+  onSuspect(isSuspect: boolean): void;
+  /** Its socket is closed. */
+  onClosed(): void;
+}
+
 /** A connection over sessions: each lives as long as one socket, and the next is made when it is lost. */
 export class RemadeConnection implements Connection {
   private readonly options: ConnectionOptions;
   private readonly events: ConnectionEvents;
-  private readonly open: (listener: SessionListener) => Session;
+  private readonly open: (listener: SessionListener) => ConnectionSession;
   private readonly clock: Clock;
   private current: ConnectionState = "idle";
-  private session: Session | null = null;
+  private session: ConnectionSession | null = null;
   /** Earlier sessions with calls in flight, for `destroy`. */
-  private readonly draining = new Set<Session>();
+  private readonly draining = new Set<ConnectionSession>();
   /** Tries since the last connection that proved itself. */
   private failures = 0;
   private readySinceMs = 0;
@@ -29,7 +51,11 @@ export class RemadeConnection implements Connection {
   private stopTimer: (() => void) | null = null;
 
   /** `open` begins to connect and tells nothing before it has returned. */
-  constructor(options: ConnectionOptions, events: ConnectionEvents, open: (listener: SessionListener) => Session) {
+  constructor(
+    options: ConnectionOptions,
+    events: ConnectionEvents,
+    open: (listener: SessionListener) => ConnectionSession,
+  ) {
     this.options = options;
     this.events = events;
     this.open = open;
@@ -38,13 +64,6 @@ export class RemadeConnection implements Connection {
 
   get state(): ConnectionState {
     return this.current;
-  }
-
-  /** Calls that have not ended on any of its sessions. */
-  get inFlight(): number {
-    let count = this.session === null ? 0 : this.session.inFlight;
-    for (const session of this.draining) count += session.inFlight;
-    return count;
   }
 
   connect(): void {
