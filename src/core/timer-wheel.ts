@@ -1,8 +1,8 @@
 const TICK_MS = 10;
 // A power of two; together 10.24 s, so that an entry's slot comes round once.
 const SLOTS = 1024;
-/** Shorter ones want better than a tick; longer ones are rare and would keep the wheel turning. */
-const MIN_MS = 2 * TICK_MS;
+/** Shorter ones do not pass through a slot; longer ones are rare and would keep the wheel turning. */
+const MIN_MS = 4 * TICK_MS;
 const MAX_MS = (SLOTS - 2) * TICK_MS;
 
 /** What a clock is (clock.ts, which builds on this file). */
@@ -13,18 +13,22 @@ interface Timers {
 
 interface Entry {
   fn: (() => void) | null;
-  /** The tick at which it fires. */
-  readonly due: number;
-  /** Its place in its slot; -1 once it was taken out to be fired. */
+  /** When it fires, ms. */
+  readonly atMs: number;
+  /** The tick at which the base takes it over. */
+  readonly tick: number;
+  /** Its place in its slot; -1 once it was taken out. */
   index: number;
+  /** Takes it back from the base. */
+  cancel: (() => void) | null;
 }
 
 /**
- * A clock whose timers of 20 ms to 10 s cost next to nothing to set and to take back: nearly every deadline is taken
- * back. They fire up to a tick (10 ms) late, never early. One timer of `base` drives the wheel while it holds any.
+ * A clock whose timers of 40 ms to 10 s cost next to nothing to set and to take back: nearly every deadline is taken
+ * back. For its last two ticks a timer goes to `base`, so it is as exact as that. One more timer of `base` drives the
+ * wheel while it holds any.
  *
- * With one of Node's timers per call, V8 promoted each call's objects: at 13,000 requests a second every scavenge took
- * 8 ms and freed little; with the wheel 0.9 ms (bench/README.md, "What was tried").
+ * A deadline per call on Node's own timers cost 3 to 5 % of a small request's CPU time.
  */
 export class TimerWheel implements Timers {
   private readonly base: Timers;
@@ -51,13 +55,15 @@ export class TimerWheel implements Timers {
       this.tick = Math.floor(now / TICK_MS);
       this.base.after(TICK_MS, this.turn);
     }
-    const entry: Entry = { fn, due: Math.ceil((now + ms) / TICK_MS), index: 0 };
+    const atMs = now + ms;
+    // A tick may be looked at up to one tick late; the second is for the base to be exact in.
+    const entry: Entry = { fn, atMs, tick: Math.floor(atMs / TICK_MS) - 2, index: 0, cancel: null };
     this.put(entry);
     return () => this.remove(entry);
   }
 
   private put(entry: Entry): void {
-    const entries = this.slotOf(entry.due);
+    const entries = this.slotOf(entry.tick);
     entry.index = entries.length;
     entries.push(entry);
     this.size++;
@@ -66,9 +72,12 @@ export class TimerWheel implements Timers {
   private remove(entry: Entry): void {
     if (entry.fn === null) return;
     entry.fn = null;
-    if (entry.index < 0) return;
+    if (entry.index < 0) {
+      entry.cancel?.();
+      return;
+    }
     this.size--;
-    const entries = this.slotOf(entry.due);
+    const entries = this.slotOf(entry.tick);
     const last = entries.pop();
     if (last === undefined || last === entry) return;
     entries[entry.index] = last;
@@ -84,28 +93,29 @@ export class TimerWheel implements Timers {
     // After a pause longer than a round each slot is looked at once: all it holds is due.
     const from = Math.max(this.tick + 1, until - SLOTS + 1);
     this.tick = until;
-    for (let tick = from; tick <= until; tick++) this.fire(tick, until);
+    for (let tick = from; tick <= until; tick++) this.handOver(tick, until);
     if (this.size > 0) this.base.after(TICK_MS, this.turn);
     else this.turning = false;
   };
 
-  private fire(tick: number, until: number): void {
+  private handOver(tick: number, until: number): void {
     const entries = this.slotOf(tick);
     if (entries.length === 0) return;
     this.slots[tick & (SLOTS - 1)] = [];
     this.size -= entries.length;
-    for (const entry of entries) entry.index = -1;
+    const now = this.base.now();
     for (const entry of entries) {
-      const { fn } = entry;
-      // An earlier one of the slot has taken it back.
-      if (fn === null) continue;
-      if (entry.due > until) {
+      if (entry.tick > until) {
         // Set while the process stood still, a round ahead of what was to be looked at.
         this.put(entry);
         continue;
       }
-      entry.fn = null;
-      fn();
+      entry.index = -1;
+      entry.cancel = this.base.after(entry.atMs - now, () => {
+        const { fn } = entry;
+        entry.fn = null;
+        fn?.();
+      });
     }
   }
 }
