@@ -15,6 +15,7 @@ import type { HttpRule } from "./schema/http-rule.ts";
 import { loadSchema } from "./schema/load.ts";
 import type { RpcMethod, Schema } from "./schema/schema.ts";
 import { checkBinding, compileBinder } from "./transcode/bind.ts";
+import { compileHttpBodyBinder, compileHttpBodyReader } from "./transcode/http-body.ts";
 import { createJsonReaders, type JsonReaders } from "./transcode/json-read.ts";
 import { createJsonWriters, type JsonWriters } from "./transcode/json-write.ts";
 import type { FieldSource, JsonOptions } from "./transcode/options.ts";
@@ -26,12 +27,19 @@ interface ResolvedRoute {
   readonly template: PathTemplate;
   readonly rpc: RpcMethod;
   readonly kind: Route["kind"];
+  readonly httpBody: HttpBodies;
   readonly upstream: UpstreamConfig;
   readonly policy: Policy;
   readonly idempotent: boolean | undefined;
   readonly sources: readonly FieldSource[];
   /** `routes.yaml:12:5` or the annotation's place. */
   readonly place: string;
+}
+
+/** Which sides of a route are a google.api.HttpBody. */
+interface HttpBodies {
+  readonly request: boolean;
+  readonly reply: boolean;
 }
 
 /** What a configuration means, found out without a connection to anything. */
@@ -202,8 +210,9 @@ class RouteResolver {
       if (!(error instanceof TemplateError)) throw error;
       this.report(found.place("path"), `path template "${rule.path}": ${error.message}`);
     }
-    const kind = kindOf(rpc, rule);
-    if (template !== undefined && kind !== "client_stream" && kind !== "bidi_stream" && kind !== "http_body") {
+    const kind = kindOf(rpc);
+    const httpBody = httpBodiesOf(rpc, rule);
+    if (template !== undefined && isServed(kind)) {
       const variables = template.variables.map((variable) => variable.fieldPath);
       for (const problem of checkBinding({
         method: rule.method,
@@ -224,7 +233,13 @@ class RouteResolver {
     }
     if (this.problems.length > before || template === undefined) return;
     const place = found.place("path");
-    this.routes.push({ ...found, template, kind, place: typeof place === "string" ? place : this.text(place) });
+    this.routes.push({
+      ...found,
+      template,
+      kind,
+      httpBody,
+      place: typeof place === "string" ? place : this.text(place),
+    });
   }
 
   private report(place: Position | string, message: string): void {
@@ -250,7 +265,7 @@ class RouteCompiler {
   }
 
   compile(route: ResolvedRoute, target: CallTarget): Route {
-    const { rule, rpc, policy } = route;
+    const { rule, rpc, policy, httpBody } = route;
     const { readers, writers } = this.transcodersFor(policy.json);
     const responseField = rule.responseBody === "" ? undefined : fieldNamed(rpc.desc.output, rule.responseBody);
     const binding = {
@@ -260,6 +275,10 @@ class RouteCompiler {
       body: rule.body,
       sources: route.sources,
     };
+    const bodyField = fieldNamed(rpc.desc.input, rule.body);
+    const bind = isServed(route.kind)
+      ? compileBinder(binding, readers, { ...policy.json, ...policy.request })
+      : () => Buffer.alloc(0);
     return {
       rpc: rpc.rpc,
       rpcPath: rpc.path,
@@ -269,11 +288,11 @@ class RouteCompiler {
       target,
       kind: route.kind,
       takesBody: rule.body !== "",
-      bind: isServed(route.kind)
-        ? compileBinder(binding, readers, { ...policy.json, ...policy.request })
-        : () => Buffer.alloc(0),
+      takesHttpBody: httpBody.request,
+      bind: httpBody.request ? compileHttpBodyBinder(bodyField?.number ?? 0, bind) : bind,
       write:
         responseField === undefined ? writers.message(rpc.desc.output) : writers.field(rpc.desc.output, responseField),
+      readHttpBody: httpBody.reply ? compileHttpBodyReader(responseField?.number ?? 0) : null,
       writeStatus: this.writeStatus,
       headers: compileHeaderPolicy(policy.headers.request, policy.headers.response),
       idempotent: isIdempotent({ route: route.idempotent, level: rpc.idempotency, httpMethod: rule.method }),
@@ -297,14 +316,22 @@ class RouteCompiler {
   }
 }
 
-function kindOf(rpc: RpcMethod, rule: HttpRule): Route["kind"] {
+function kindOf(rpc: RpcMethod): Route["kind"] {
   if (rpc.clientStreaming) return rpc.serverStreaming ? "bidi_stream" : "client_stream";
-  const replyField = rule.responseBody === "" ? undefined : fieldNamed(rpc.desc.output, rule.responseBody);
-  const bodyField = rule.body === "" || rule.body === "*" ? undefined : fieldNamed(rpc.desc.input, rule.body);
-  const reply = rule.responseBody === "" ? rpc.desc.output : replyField?.message;
-  const body = rule.body === "*" ? rpc.desc.input : bodyField?.message;
-  if (isHttpBody(reply) || isHttpBody(body)) return "http_body";
   return rpc.serverStreaming ? "server_stream" : "unary";
+}
+
+function httpBodiesOf(rpc: RpcMethod, rule: HttpRule): HttpBodies {
+  const { input, output } = rpc.desc;
+  return {
+    request: isHttpBody(rule.body === "*" ? input : singleMessage(fieldNamed(input, rule.body))),
+    reply: isHttpBody(rule.responseBody === "" ? output : singleMessage(fieldNamed(output, rule.responseBody))),
+  };
+}
+
+/** The type of a field that holds one message behind a length; a group's content lies between tags. */
+function singleMessage(field: DescField | undefined): DescMessage | undefined {
+  return field?.fieldKind === "message" && !field.delimitedEncoding ? field.message : undefined;
 }
 
 function isHttpBody(message: DescMessage | undefined): boolean {
@@ -331,8 +358,13 @@ function toRow(route: ResolvedRoute): RouteRow {
     rpc: route.rpc.rpc,
     upstream: route.upstream.name,
     source: route.place,
-    served: isServed(route.kind) ? (route.kind as "unary" | "server_stream") : `501 ${route.kind}`,
+    served: servedAs(route),
   };
+}
+
+function servedAs({ kind, httpBody }: ResolvedRoute): RouteRow["served"] {
+  const how = httpBody.request || httpBody.reply ? (`${kind} http_body` as const) : kind;
+  return isServed(kind) ? how : `501 ${how}`;
 }
 
 /** `library.v1.*` as a pattern: a star is any run of characters. */

@@ -1,3 +1,5 @@
+type Kind = "unary" | "server_stream" | "client_stream" | "bidi_stream";
+
 /** One binding as `sluice routes` shows it. */
 export interface RouteRow {
   /** HTTP method; `*` for every one. */
@@ -9,8 +11,11 @@ export interface RouteRow {
   readonly upstream: string;
   /** Where it is declared: `routes.yaml:12:5`, or the annotation's place. */
   readonly source: string;
-  /** How its requests are answered; `501 …` names the kind that cannot be served yet. */
-  readonly served: "unary" | "server_stream" | `501 ${string}`;
+  /**
+   * How its requests are answered: the kind of the rpc, and `http_body` where body or reply are a google.api.HttpBody;
+   * `501 …` where that cannot be served yet.
+   */
+  readonly served: `${"501 " | ""}${Kind}${" http_body" | ""}`;
 }
 
 const COLUMNS = ["method", "path", "rpc", "upstream", "source", "served"] as const satisfies (keyof RouteRow)[];

@@ -6,9 +6,13 @@ const MEDIA_TYPE =
   /^application\/(?:json|[\w.!#$&^-]+\+json)[ \t]*((?:;[ \t]*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"[^"]*")[ \t]*)*);?[ \t]*$/i;
 const CHARSET = /;[ \t]*charset="?([^";\s]+)"?/i;
 
-/** Why a body with these headers cannot be read as JSON in UTF-8, or null. No content-type is taken for JSON. */
-export function checkContentHeaders(http: HttpExchange): GatewayError | null {
-  const type = http.header("content-type");
+/**
+ * Why a body with these headers cannot be read, or null. No content-type is taken for JSON.
+ *
+ * @param asJson whether it must be JSON in UTF-8
+ */
+export function checkContentHeaders(http: HttpExchange, asJson: boolean): GatewayError | null {
+  const type = asJson ? http.header("content-type") : undefined;
   if (type !== undefined && type !== "application/json" && !isJson(type)) {
     return gatewayError("UNSUPPORTED_MEDIA_TYPE", { type: JSON.stringify(type.slice(0, 100)) });
   }

@@ -23,7 +23,7 @@ export interface ExchangeContext {
 }
 
 const NO_VARIABLES: readonly string[] = [];
-const JSON_TYPE = "application/json";
+export const JSON_TYPE = "application/json";
 
 /**
  * One request from its arrival to its end. The steps stand here in their order; what differs between unary replies and
@@ -87,7 +87,7 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
       return this.fail(gatewayError("NOT_ACCEPTABLE", { accept: JSON.stringify(accept?.slice(0, 100)), types }));
     }
     if (!this.http.hasBody) return this.startRpc(null);
-    const refusal = route.takesBody ? checkContentHeaders(this.http) : null;
+    const refusal = route.takesBody ? checkContentHeaders(this.http, !route.takesHttpBody) : null;
     if (refusal !== null) return this.fail(refusal);
     this.http.readBody(this);
   }
@@ -205,14 +205,14 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
 
   /** Sends what the sink holds as the whole reply, and ends the exchange. */
   protected reply(status: number, grpcCode: number, headers: string[]): void {
-    this.replyWith(status, grpcCode, headers, sink.take());
+    this.replyWith(status, grpcCode, headers, sink.take(), JSON_TYPE);
   }
 
-  protected replyWith(status: number, grpcCode: number, headers: string[], body: string | Buffer): void {
+  protected replyWith(status: number, grpcCode: number, headers: string[], body: string | Buffer, type: string): void {
     this.status = status;
     this.grpcCode = grpcCode;
     this.bytesOut = body.length;
-    headers.push("content-type", JSON_TYPE, "x-request-id", this.requestId);
+    headers.push("content-type", type, "x-request-id", this.requestId);
     this.http.send(status, headers, body);
     this.finish();
   }

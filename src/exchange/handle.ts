@@ -1,5 +1,6 @@
 import { gatewayError } from "../core/errors.ts";
 import { shorten, UnroutedExchange, type ExchangeContext } from "./exchange.ts";
+import { HttpBodyExchange, HttpBodyStreamExchange } from "./http-body.ts";
 import type { HttpExchange } from "./http.ts";
 import type { Route, Snapshot } from "./route.ts";
 import { ServerStreamExchange } from "./server-stream.ts";
@@ -47,12 +48,15 @@ export function handle(context: ExchangeContext, snapshot: Snapshot, http: HttpE
 function serve(context: ExchangeContext, http: HttpExchange, route: Route, variables: readonly string[]): void {
   switch (route.kind) {
     case "unary":
-      return new UnaryExchange(context, http, route).run(variables);
+      return new (route.readHttpBody === null ? UnaryExchange : HttpBodyExchange)(context, http, route).run(variables);
     case "server_stream":
-      return new ServerStreamExchange(context, http, route).run(variables);
+      return new (route.readHttpBody === null ? ServerStreamExchange : HttpBodyStreamExchange)(
+        context,
+        http,
+        route,
+      ).run(variables);
     case "client_stream":
     case "bidi_stream":
-    case "http_body":
       return new UnroutedExchange(context, http, route).fail(
         gatewayError("RPC_KIND_UNSUPPORTED", { rpc: route.rpc, kind: KIND_NAMES[route.kind] }),
       );
@@ -64,5 +68,4 @@ function serve(context: ExchangeContext, http: HttpExchange, route: Route, varia
 const KIND_NAMES = {
   client_stream: "client streaming",
   bidi_stream: "bidirectional streaming",
-  http_body: "google.api.HttpBody",
 } as const;

@@ -56,6 +56,8 @@ export function whyNeverCrosses(direction: HeaderDirection, name: string): strin
   if (!METADATA_NAME.test(lower)) return "gRPC metadata names hold letters, digits, _, - and . only";
   const plain = lower.replaceAll("_", "-");
   if (CONNECTION_HEADERS.has(plain) || plain.startsWith("sec-websocket-")) return "it belongs to one connection";
+  // The name under which a reply is to be saved holds for any body.
+  if (direction === "response" && plain === "content-disposition") return null;
   if (plain.startsWith("content-")) return "it describes a body that is translated";
   if (plain.startsWith("grpc-")) return "it belongs to the gRPC protocol";
   if (isSetByGateway(direction, plain)) return "it is the gateway's to set";

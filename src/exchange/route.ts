@@ -1,6 +1,7 @@
 import type { CallTarget } from "../call/call.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { Binder } from "../transcode/bind.ts";
+import type { HttpBodyReader } from "../transcode/http-body.ts";
 import type { JsonWriter } from "../transcode/json-write.ts";
 import type { StatusWriter } from "../transcode/status-json.ts";
 import type { HeaderPolicy } from "./headers.ts";
@@ -17,12 +18,16 @@ export interface Route {
   readonly template: string;
   readonly upstream: string;
   readonly target: CallTarget;
-  readonly kind: "unary" | "server_stream" | "client_stream" | "bidi_stream" | "http_body";
+  readonly kind: "unary" | "server_stream" | "client_stream" | "bidi_stream";
   /** Whether the binding reads the request's body (`body` is not ""). */
   readonly takesBody: boolean;
+  /** Whether that is a google.api.HttpBody: a body of any type. */
+  readonly takesHttpBody: boolean;
   readonly bind: Binder;
   /** The whole reply message, or the field that `response_body` names. */
   readonly write: JsonWriter;
+  /** Where the reply is a google.api.HttpBody; null where it is written as JSON. */
+  readonly readHttpBody: HttpBodyReader | null;
   readonly writeStatus: StatusWriter;
   readonly headers: HeaderPolicy;
   readonly idempotent: boolean;

@@ -1,7 +1,7 @@
 import type { CallEnd, CallHandle, FlatMetadata } from "../call/call.ts";
 import { Code } from "../core/code.ts";
 import type { GatewayError } from "../core/errors.ts";
-import { arrayShape, eventShape, ndjsonShape, type StreamShape } from "../transcode/frame.ts";
+import { arrayShape, eventShape, ndjsonShape, rawShape, type StreamShape } from "../transcode/frame.ts";
 import { sink } from "../transcode/sink.ts";
 import { writeGatewayError } from "../transcode/status-json.ts";
 import { Negotiator } from "./accept.ts";
@@ -19,7 +19,8 @@ const FLUSH_BYTES = 1 << 16;
  * socket holds the upstream back: a full socket pauses the call until it drains.
  */
 export class ServerStreamExchange extends Exchange {
-  private shape: StreamShape = ndjsonShape;
+  protected shape: StreamShape = ndjsonShape;
+  protected type = "";
   private begun = false;
   /** The socket has said that it is full. */
   private isFull = false;
@@ -50,28 +51,33 @@ export class ServerStreamExchange extends Exchange {
 
   onMessage(bytes: Uint8Array, start: number, end: number): void {
     const route = this.route as Route; // a call was made
-    const { shape } = this;
-    sink.reset();
-    sink.text(this.messagesOut === 0 ? shape.first : shape.next);
+    let chunk: string | Buffer;
     try {
-      route.write(bytes, start, end);
+      chunk = this.encode(route, bytes, start, end);
     } catch (error) {
       this.call?.cancel();
       return this.failLate(messageError(route, error));
     }
-    sink.text(shape.after);
-    const text = sink.take();
     this.begin();
     if (this.method === "HEAD") return this.endHead();
     this.messagesOut++;
-    this.push(text);
+    this.push(chunk);
+  }
+
+  /** One message as it goes out. */
+  protected encode(route: Route, bytes: Uint8Array, start: number, end: number): string | Buffer {
+    const { shape } = this;
+    sink.reset();
+    sink.text(this.messagesOut === 0 ? shape.first : shape.next);
+    route.write(bytes, start, end);
+    sink.text(shape.after);
+    return sink.take();
   }
 
   onEnd(end: CallEnd): void {
     if (end.code === Code.Ok && end.error === null) {
       this.begin();
-      const rest = this.messagesOut === 0 ? this.shape.empty : this.shape.end;
-      if (rest !== "") this.push(rest);
+      this.push(this.messagesOut === 0 ? this.shape.empty : this.shape.end);
       this.flush();
       this.http.end();
       return this.finish();
@@ -128,9 +134,16 @@ export class ServerStreamExchange extends Exchange {
     this.status = 200;
     const route = this.route as Route; // a call was made
     const headers = route.headers.toReplyHeaders(this.initialMetadata, []);
-    headers.push("content-type", this.shape.type, "vary", "accept", "x-request-id", this.requestId);
     // Proxies must hand the messages on as they come (nginx: X-Accel-Buffering).
-    headers.push("x-accel-buffering", "no");
+    headers.push(
+      "content-type",
+      this.type || this.shape.type,
+      "x-request-id",
+      this.requestId,
+      "x-accel-buffering",
+      "no",
+    );
+    if (this.shape !== rawShape) headers.push("vary", "accept");
     if (this.shape === eventShape && !headers.includes("cache-control")) headers.push("cache-control", "no-cache");
     this.http.begin(200, headers);
     if (this.shape.heartbeat !== null && route.heartbeatMs !== Infinity) {
@@ -151,6 +164,7 @@ export class ServerStreamExchange extends Exchange {
   }
 
   private push(text: string | Buffer): void {
+    if (text.length === 0) return;
     if (this.stopHeartbeat !== null) this.lastPushMs = this.context.clock.now();
     if (typeof text === "string") {
       this.pending += text;

@@ -3,16 +3,17 @@ import { Code } from "../core/code.ts";
 import { gatewayError } from "../core/errors.ts";
 import { sink } from "../transcode/sink.ts";
 import { Negotiator } from "./accept.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, JSON_TYPE } from "./exchange.ts";
 import { messageError } from "./message-error.ts";
 import type { Route } from "./route.ts";
 
-const SHAPES = new Negotiator([{ type: "application/json", value: true }]);
+const SHAPES = new Negotiator([{ type: JSON_TYPE, value: true }]);
 
 /** One JSON request, one message, one JSON reply. */
 export class UnaryExchange extends Exchange {
   private body: string | Buffer | null = null;
   private writeFailure: unknown = null;
+  protected type = JSON_TYPE;
 
   protected negotiate(accept: string | undefined): string | null {
     // What nearly all clients send; both are settled without a look-up.
@@ -34,14 +35,19 @@ export class UnaryExchange extends Exchange {
       });
       return;
     }
-    sink.reset();
     try {
-      route.write(bytes, start, end);
-      this.body = sink.take();
+      this.body = this.encode(route, bytes, start, end);
     } catch (error) {
       this.body = "";
       this.writeFailure = messageError(route, error);
     }
+  }
+
+  /** The message as it goes out. */
+  protected encode(route: Route, bytes: Uint8Array, start: number, end: number): string | Buffer {
+    sink.reset();
+    route.write(bytes, start, end);
+    return sink.take();
   }
 
   onRestart(): void {
@@ -60,6 +66,6 @@ export class UnaryExchange extends Exchange {
       );
     }
     const headers = route.headers.toReplyHeaders(this.initialMetadata, end.trailers);
-    this.replyWith(200, Code.Ok, headers, this.body);
+    this.replyWith(200, Code.Ok, headers, this.body, this.type);
   }
 }

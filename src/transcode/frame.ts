@@ -56,3 +56,15 @@ export const eventShape: StreamShape = {
   failure: { before: "event: error\ndata: ", after: "\n\n" },
   heartbeat: ":\n\n",
 };
+
+/** Bytes of any type, one message's behind the other's (google.api.HttpBody); `type` is in the messages. */
+export const rawShape: StreamShape = {
+  type: "application/octet-stream",
+  first: "",
+  next: "",
+  after: "",
+  end: "",
+  empty: "",
+  failure: null,
+  heartbeat: null,
+};

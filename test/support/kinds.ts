@@ -5,6 +5,7 @@ import {
   fromBinary,
   fromJson,
   toBinary,
+  toJson,
   type DescMessage,
   type JsonValue,
   type Message,
@@ -19,15 +20,21 @@ const PROTOS = path.join(import.meta.dirname, "../fixtures/protos");
 const schema: Schema = await loadSchema({ kind: "proto", files: ["kinds/v1/kinds.proto"], include: [PROTOS] });
 
 function descOf(name: string): DescMessage {
-  const desc = schema.registry.getMessage(`kinds.v1.${name}`);
+  const desc = schema.registry.getMessage(name.includes(".") ? name : `kinds.v1.${name}`);
   if (desc === undefined) throw new Error(`no message ${name} in kinds.proto`);
   return desc;
 }
 
-/** Protobuf bytes of a message of kinds.proto from its JSON. */
+/** Protobuf bytes of a message of kinds.proto, or of another by its full name, from its JSON. */
 export function encode(name: string, json: JsonValue): Buffer {
   const desc = descOf(name);
   return Buffer.from(toBinary(desc, fromJson(desc, json, { registry: schema.registry })));
+}
+
+/** The JSON of protobuf bytes, as protobuf-es writes it. */
+export function decode(name: string, bytes: Buffer): JsonValue {
+  const desc = descOf(name);
+  return toJson(desc, fromBinary(desc, bytes), { registry: schema.registry });
 }
 
 export interface Action extends Message {
@@ -53,6 +60,8 @@ export type StreamCall = ServerWritableStream<Buffer, Buffer>;
 export interface Behaviour {
   act(call: UnaryCall, reply: UnaryReply): void;
   watch(call: StreamCall): void;
+  keep(call: UnaryCall, reply: UnaryReply): void;
+  load(call: StreamCall): void;
 }
 
 export interface KindsServer extends GrpcServer {
@@ -61,10 +70,19 @@ export interface KindsServer extends GrpcServer {
 
 /** An instance of kinds.v1.Kinds. Cut off at the test's end. */
 export async function startKinds(t: TestContext, overrides: Partial<Behaviour> = {}, port = 0): Promise<KindsServer> {
-  const behaviour: Behaviour = { act: describeCall, watch: writeResults, ...overrides };
+  const behaviour: Behaviour = {
+    act: describeCall,
+    watch: writeResults,
+    keep: giveBack,
+    load: endAtOnce,
+    ...overrides,
+  };
   const server = await startGrpcServer(
     {
-      "/kinds.v1.Kinds/Echo": { kind: "unary", handle: (call, reply) => reply(null, call.request) },
+      "/kinds.v1.Kinds/Echo": { kind: "unary", handle: giveBack },
+      "/kinds.v1.Kinds/Echoed": { kind: "unary", handle: giveBack },
+      "/kinds.v1.Kinds/Keep": { kind: "unary", handle: (call, reply) => behaviour.keep(call, reply) },
+      "/kinds.v1.Kinds/Load": { kind: "server_stream", handle: (call) => behaviour.load(call) },
       "/kinds.v1.Kinds/Act": { kind: "unary", handle: (call, reply) => behaviour.act(call, reply) },
       "/kinds.v1.Kinds/Watch": { kind: "server_stream", handle: (call) => behaviour.watch(call) },
     },
@@ -72,6 +90,14 @@ export async function startKinds(t: TestContext, overrides: Partial<Behaviour> =
   );
   t.after(() => server.destroy());
   return Object.assign(server, { behaviour });
+}
+
+function giveBack(call: UnaryCall, reply: UnaryReply): void {
+  reply(null, call.request);
+}
+
+function endAtOnce(call: StreamCall): void {
+  call.end();
 }
 
 /** Answers with the metadata that came. */
@@ -124,6 +150,10 @@ routes:
   - { rpc: kinds.v1.Kinds/Act, get: "/v1/act/{name}", additional_bindings: [{ post: "/v1/act/{name}" }]${act === undefined ? "" : `, ${act}`} }
   - { rpc: kinds.v1.Kinds/Watch, get: "/v1/watch/{name}", additional_bindings: [{ post: /v1/watch, body: "*" }] }
   - { rpc: kinds.v1.Kinds/Collect, post: /v1/collect, body: "*" }
+  - { rpc: kinds.v1.Kinds/Echoed, post: /v1/echoed, body: "*" }
+  - { rpc: kinds.v1.Kinds/Keep, put: "/v1/files/{name}", body: content, response_body: content }
+  - { rpc: kinds.v1.Kinds/Keep, post: "/v1/files/{name}", body: content }
+  - { rpc: kinds.v1.Kinds/Load, get: "/v1/load/{name}" }
 `;
 }
 

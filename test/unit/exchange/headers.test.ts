@@ -44,7 +44,6 @@ describe("whyNeverCrosses()", () => {
     ["transfer_encoding", CONNECTION], // the same name to a server behind WSGI
     ["Content-Type", BODY],
     ["Content-Length", BODY],
-    ["Content-Disposition", BODY],
     ["CONTENT_LENGTH", BODY],
     ["grpc-timeout", GRPC],
     ["grpc-status", GRPC],
@@ -80,6 +79,11 @@ describe("whyNeverCrosses()", () => {
       assert.equal(whyNeverCrosses(direction === "request" ? "response" : "request", name), null);
     });
   }
+
+  it("lets Content-Disposition cross in a response only", () => {
+    assert.equal(whyNeverCrosses("request", "Content-Disposition"), BODY);
+    assert.equal(whyNeverCrosses("response", "Content-Disposition"), null);
+  });
 
   const free =
     "Authorization Cookie Set-Cookie User-Agent Accept Accept-Language Traceparent X-Foo x.y_z Via Range ETag";
