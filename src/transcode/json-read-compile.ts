@@ -6,6 +6,7 @@ import { isWrapperDesc } from "@bufbuild/protobuf/wkt";
 import type { Lazy } from "./json-read-any.ts";
 import { malformed, refuse, tooDeep } from "./json-read-error.ts";
 import { input, MAX_DEPTH } from "./json-read-input.ts";
+import { NameGuess } from "./json-read-guess.ts";
 import { addKey, keepKey } from "./json-read-keys.ts";
 import { NameTable, readEnum, readNullValue, type EnumTable } from "./json-read-names.ts";
 import { readBoolKey, scalars, type Read } from "./json-read-scalar.ts";
@@ -28,31 +29,40 @@ export interface CompileContext {
 /** Compiles the reader of a message that is an object of its fields. */
 export function compileMessage(desc: DescMessage, context: CompileContext): Read {
   const unit = new Unit();
-  const indexes = new Map<string, number>();
-  desc.fields.forEach((field, index) => indexes.set(field.jsonName, index));
-  // Where two fields lay claim to a name, it is its own field's.
-  desc.fields.forEach((field, index) => indexes.set(field.name, index));
-  const names = unit.use(new NameTable(indexes));
+  const names = namesOf(desc);
+  const table = unit.use(new NameTable(new Map([...names.keys()].map((name, index) => [name, index]))));
+  const guess = unit.use(new NameGuess([...names.keys()]));
+  const labels = new Map<DescField, string>();
+  [...names.values()].forEach((field, index) => labels.set(field, `${labels.get(field) ?? ""}case ${index}:`));
   const cases = desc.fields.map((field, index) => {
     const [word, bit] = [`s${index >>> 5}`, 1 << (index & 31)];
-    return `case ${index}:if(${word}&${bit})twice(k);${word}|=${bit};${fieldCode(unit, field, context)}break;`;
+    const code = `if(${word}&${bit})twice(k);${word}|=${bit};${fieldCode(unit, field, context)}`;
+    return `${labels.get(field)}${code}break;`;
   });
   const flags = [
     ...desc.fields.filter((_, index) => index % 32 === 0).map((_, index) => `let s${index}=0;`),
     ...desc.oneofs.map((_, index) => `let u${index}=0;`),
   ];
-  // The name is hashed up to its closing quote; one with a space, an escape or worse goes the slow way.
+  // A name that was not guessed is hashed up to its closing quote; one with a space, an escape or worse goes the slow
+  // way.
   return unit.compile(`
-    const a=S.at;let i=a,k=0,j=0,h=0,f=0,c=0,p=0,q=0,O=W.bytes,x=null;${flags.join("")}
+    const a=S.at,V=S.view;let i=a,k=0,j=0,h=0,g=0,f=-1,c=0,p=0,q=0,O=W.bytes,x=null;${flags.join("")}
     if(I[i]!==123)wrong(i,${unit.use("an object")});
     if(++S.depth>${MAX_DEPTH})tooDeep(i);
     c=I[++i];if(c<=32){i=space(i);c=I[i]}
     if(c===125)i++;else for(;;){
-      if(c!==34)malformed(i,${unit.use("a name in double quotes")});
-      k=i;j=i+1;h=0;c=I[j];
-      while(c>34&&c!==92){h=(Math.imul(h,31)+c)|0;c=I[++j]}
-      if(c===34){f=${names}.find(I,k+1,j,h);i=j+1}
-      else{S.at=i;f=${names}.findQuoted();i=S.at}
+      k=i;
+      g=${guess}.behind(f);j=${names.size === 0 ? "0" : `${guess}.match(V,i,g)`};
+      if(j!==0){f=g;i+=j}
+      else{
+        if(c!==34)malformed(i,${unit.use("a name in double quotes")});
+        j=i+1;h=0;c=I[j];
+        while(c>34&&c!==92){h=(Math.imul(h,31)+c)|0;c=I[++j]}
+        if(c===34){g=${table}.find(I,k+1,j,h);i=j+1}
+        else{S.at=i;g=${table}.findQuoted();i=S.at}
+        if(g>=0)${guess}.learn(f,g);
+        f=g;
+      }
       if(I[i]===58)i++;else i=colon(i);
       if(I[i]<=32)i=space(i);
       ${RESERVE}
@@ -62,6 +72,15 @@ export function compileMessage(desc: DescMessage, context: CompileContext): Read
       ${unit.next(125)}
     }
     S.at=i;S.depth--;return o`);
+}
+
+/** The names that JSON may have for each field. */
+function namesOf(desc: DescMessage): ReadonlyMap<string, DescField> {
+  const names = new Map<string, DescField>();
+  for (const field of desc.fields) names.set(field.jsonName, field);
+  // Where two fields lay claim to a name, it is its own field's.
+  for (const field of desc.fields) names.set(field.name, field);
+  return names;
 }
 
 /** Compiles the reader of one field's value, which writes tag and value; null is no value. */

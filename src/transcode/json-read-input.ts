@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 
 const INITIAL_BYTES = 1 << 16;
 const KEEP_BYTES = 1 << 20;
+const MARGIN = 16;
 
 /** Nesting of objects and arrays that is followed, in values that are skipped as well. */
 export const MAX_DEPTH = 100;
@@ -15,8 +16,8 @@ const memory = allocate(INITIAL_BYTES);
  */
 export const input = {
   bytes: memory.bytes,
-  /** The same memory, four bytes a word. */
-  words: memory.words,
+  /** The same memory, to be read some bytes at once: MARGIN bytes behind the text are readable. */
+  view: memory.view,
   /** Where the text ends, and the zero byte stands. */
   end: 0,
   /** Where reading goes on. */
@@ -61,14 +62,14 @@ export function loadText(text: string, field: string): void {
 function reserve(size: number): Buffer {
   const kept = input.bytes.length;
   if (size > kept || (kept > KEEP_BYTES && size < INITIAL_BYTES)) {
-    ({ bytes: input.bytes, words: input.words } = allocate(Math.max(size, INITIAL_BYTES)));
+    ({ bytes: input.bytes, view: input.view } = allocate(Math.max(size, INITIAL_BYTES)));
   }
   return input.bytes;
 }
 
-function allocate(size: number): { bytes: Buffer; words: Int32Array } {
-  const buffer = new ArrayBuffer(Math.ceil(size / 4) * 4);
-  return { bytes: Buffer.from(buffer), words: new Int32Array(buffer) };
+function allocate(size: number): { bytes: Buffer; view: DataView } {
+  const buffer = new ArrayBuffer(size + MARGIN);
+  return { bytes: Buffer.from(buffer, 0, size), view: new DataView(buffer) };
 }
 
 function begin(end: number, root: string, field: string | undefined): void {

@@ -58,7 +58,9 @@ export function readSfixed64(o: number): number {
 }
 
 export function readDouble(o: number): number {
-  return wire.bytes.writeDoubleLE(readNumber("a double"), o);
+  const value = readNumber("a double");
+  wire.view.setFloat64(o, value, true);
+  return o + 8;
 }
 
 export function readFloat(o: number): number {
@@ -70,7 +72,8 @@ export function readFloat(o: number): number {
 export function putFloat(at: number, value: number, o: number): number {
   // What rounds to infinity is too large; infinity itself was written as such.
   if (!Number.isFinite(Math.fround(value)) && Number.isFinite(value)) wrong(at, "a float", OUT_OF_RANGE);
-  return wire.bytes.writeFloatLE(value, o);
+  wire.view.setFloat32(o, value, true);
+  return o + 4;
 }
 
 /** Reads the number of an enum value at `input.at`. */
@@ -142,11 +145,7 @@ function finite(at: number, value: number, expected: string): number {
 }
 
 function fixed32(value: number, o: number): number {
-  const out = wire.bytes;
-  out[o] = value;
-  out[o + 1] = value >>> 8;
-  out[o + 2] = value >>> 16;
-  out[o + 3] = value >>> 24;
+  wire.view.setInt32(o, value, true);
   return o + 4;
 }
 

@@ -34,7 +34,8 @@ export function readValue(o: number): number {
       return o + 2;
     default: // number_value = 2
       out[o] = 0x11;
-      return out.writeDoubleLE(readPlainNumber("a JSON value"), o + 1);
+      wire.view.setFloat64(o + 1, readPlainNumber("a JSON value"), true);
+      return o + 9;
   }
 }
 

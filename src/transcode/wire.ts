@@ -11,14 +11,18 @@ const KEEP_BYTES = 1 << 20;
  */
 export const ROOM = 128;
 
-/** Where wire bytes are written. `bytes` may be replaced by `grow`: read it again after any call that may write. */
+const initial = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+
+/** Where wire bytes are written. `grow` may replace `bytes` and `view`: read them again after any call that may write. */
 export const wire = {
-  bytes: Buffer.allocUnsafeSlow(INITIAL_BYTES),
+  bytes: initial,
+  /** The same bytes: it writes up to eight of them at once. */
+  view: new DataView(initial.buffer),
   length: 0,
 
   reset(): void {
     wire.length = 0;
-    if (wire.bytes.length > KEEP_BYTES) wire.bytes = Buffer.allocUnsafeSlow(INITIAL_BYTES);
+    if (wire.bytes.length > KEEP_BYTES) replace(Buffer.allocUnsafeSlow(INITIAL_BYTES));
   },
 
   /** Makes room for `extra` bytes after offset `used`, keeping [0, used); gives the buffer to write to. */
@@ -26,7 +30,7 @@ export const wire = {
     if (used + extra <= wire.bytes.length) return wire.bytes;
     const larger = Buffer.allocUnsafeSlow(Math.max(wire.bytes.length * 2, used + extra + 1024));
     larger.set(wire.bytes.subarray(0, used));
-    wire.bytes = larger;
+    replace(larger);
     return larger;
   },
 
@@ -37,6 +41,11 @@ export const wire = {
     return copy;
   },
 };
+
+function replace(bytes: typeof initial): void {
+  wire.bytes = bytes;
+  wire.view = new DataView(bytes.buffer);
+}
 
 /** Writes an unsigned 32-bit varint at `o`; gives the offset behind it. Up to five bytes. */
 export function varint32(value: number, o: number): number {
