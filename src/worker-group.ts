@@ -85,7 +85,7 @@ export class WorkerGroup implements Serving {
           spawn: (listener) => spawn(index + 1, listener),
           clock,
           onHello: (slot) => this.onHello(slot),
-          onLoaded: (slot, message) => this.onLoaded(slot, message),
+          onLoaded: (slot, message, isFirst) => this.onLoaded(slot, message, isFirst),
           onRefused: (slot, message) => this.onRefused(slot, message),
           onExit: (slot, how, nextMs) => this.onExit(slot, how, nextMs),
         }),
@@ -185,9 +185,11 @@ export class WorkerGroup implements Serving {
     slot.send(this.loadMessage(this.load));
   }
 
-  private onLoaded(slot: WorkerSlot, { load, address, port }: FromWorker & { type: "loaded" }): void {
+  private onLoaded(slot: WorkerSlot, message: FromWorker & { type: "loaded" }, isFirst: boolean): void {
+    const { load, address, port } = message;
     this.address = address;
     this.port = port;
+    if (isFirst) this.options.log.logger.info({ worker: slot.number, pid: slot.pid }, "worker started");
     this.settle(slot, load, null);
   }
 

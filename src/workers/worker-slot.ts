@@ -21,7 +21,8 @@ export interface SlotOptions {
   readonly clock: Clock;
   /** A new process is there and wants all that a worker is to know. */
   readonly onHello: (slot: WorkerSlot) => void;
-  readonly onLoaded: (slot: WorkerSlot, message: FromWorker & { type: "loaded" }) => void;
+  /** `isFirst`: the process serves from now on. */
+  readonly onLoaded: (slot: WorkerSlot, message: FromWorker & { type: "loaded" }, isFirst: boolean) => void;
   readonly onRefused: (slot: WorkerSlot, message: FromWorker & { type: "refused" }) => void;
   /** The process is gone; another comes in `nextMs`, or none (null) where the slot was closed. */
   readonly onExit: (slot: WorkerSlot, how: number | string, nextMs: number | null) => void;
@@ -72,9 +73,11 @@ export class WorkerSlot {
         switch (message.type) {
           case "hello":
             return onHello(this);
-          case "loaded":
+          case "loaded": {
+            const isFirst = this.loaded === 0;
             this.loaded = message.load;
-            return onLoaded(this, message);
+            return onLoaded(this, message, isFirst);
+          }
           case "refused":
             return onRefused(this, message);
           case "answer":

@@ -15,9 +15,17 @@ const STOP_MS = 10_000;
 export interface GatewayProcess {
   /** `http://127.0.0.1:8080` */
   readonly url: string;
+  /** The same of the admin port. */
+  readonly admin: string;
+  /** Its routes.yaml, to be rewritten before SIGHUP. */
+  readonly config: string;
   readonly pid: number;
   /** What it logged, access lines aside. */
   readonly log: readonly string[];
+  /** The access lines, parsed. */
+  readonly requests: readonly Record<string, unknown>[];
+  /** Its exit code, or the signal that ended it. */
+  readonly exited: Promise<unknown>;
   /** What /readyz says of the only upstream. */
   upstream(): Promise<UpstreamReadiness>;
   /** Waits until as many instances of the only upstream take calls. */
@@ -30,12 +38,12 @@ export interface GatewayProcess {
   stop(): Promise<unknown>;
 }
 
-/** Starts a gateway on free ports from the text of a routes.yaml; `$REPO` in it is this repository. */
-export async function startGatewayProcess(yaml: string): Promise<GatewayProcess> {
+/** Starts a gateway on free ports from the text of a routes.yaml; `$REPO` in it is this repository. `more`: flags. */
+export async function startGatewayProcess(yaml: string, more: readonly string[] = []): Promise<GatewayProcess> {
   const folder = await mkdtemp(path.join(tmpdir(), "sluice-gateway-"));
   const config = path.join(folder, "routes.yaml");
   await writeFile(config, yaml.replaceAll("$REPO", ROOT));
-  const args = ["bin/sluice.js", "serve", "--config", config, "--port", "0", "--admin-port", "0"];
+  const args = ["bin/sluice.js", "serve", "--config", config, "--port", "0", "--admin-port", "0", ...more];
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "inherit"],
@@ -47,9 +55,10 @@ export async function startGatewayProcess(yaml: string): Promise<GatewayProcess>
   void exited.then(() => process.off("exit", killAtExit));
 
   const log: string[] = [];
+  const requests: Record<string, unknown>[] = [];
   const listening = new Promise<{ address: string; admin: string }>((resolve) => {
     createInterface({ input: child.stdout }).on("line", (line) => {
-      if (line.includes('"msg":"request"')) return;
+      if (line.includes('"msg":"request"')) return void requests.push(JSON.parse(line) as Record<string, unknown>);
       log.push(line);
       if (line.includes('"msg":"listening"')) resolve(JSON.parse(line) as { address: string; admin: string });
     });
@@ -75,8 +84,12 @@ export async function startGatewayProcess(yaml: string): Promise<GatewayProcess>
   };
   return {
     url: address,
+    admin,
+    config,
     pid: child.pid ?? 0,
     log,
+    requests,
+    exited,
     upstream,
     ready: async (instances, timeoutMs) => {
       const isReady = async () => (await upstream()).readyEndpoints === instances;
