@@ -6,6 +6,7 @@ import { GatewayError, gatewayError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import { sink } from "../transcode/sink.ts";
 import { writeGatewayError } from "../transcode/status-json.ts";
+import { wantsProblem } from "./accept.ts";
 import type { ClientAddresses } from "./client-address.ts";
 import { checkContentHeaders } from "./content.ts";
 import { parseGrpcTimeout } from "./grpc-timeout.ts";
@@ -24,6 +25,7 @@ export interface ExchangeContext {
 
 const NO_VARIABLES: readonly string[] = [];
 export const JSON_TYPE = "application/json";
+const PROBLEM_TYPE = "application/problem+json";
 
 /**
  * One request from its arrival to its end. The steps stand here in their order; what differs between unary replies and
@@ -184,9 +186,10 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
     this.errorCode = error.code;
     this.cause = error.cause;
     if (error.retryAfterSeconds !== undefined) headers.push("retry-after", String(error.retryAfterSeconds));
+    const isProblem = this.wantsProblem();
     sink.reset();
-    writeGatewayError(error);
-    this.reply(error.http, error.grpc, headers);
+    writeGatewayError(error, isProblem ? error.http : undefined);
+    this.replyWithFailure(error.http, error.grpc, headers, isProblem);
   }
 
   /** As `fail`, where some of the reply may be out already. */
@@ -198,16 +201,24 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   protected failCall(end: CallEnd): void {
     if (end.error !== null) return this.fail(end.error);
     const route = this.route as Route; // a call was made
+    const status = httpStatusOf(end.code);
+    const headers = route.headers.toReplyHeaders(this.initialMetadata, end.trailers);
+    const isProblem = this.wantsProblem();
     sink.reset();
-    writeEndStatus(route, end);
-    this.reply(httpStatusOf(end.code), end.code, route.headers.toReplyHeaders(this.initialMetadata, end.trailers));
+    writeEndStatus(route, end, isProblem ? status : undefined);
+    this.replyWithFailure(status, end.code, headers, isProblem);
   }
 
-  /** Sends what the sink holds as the whole reply, and ends the exchange. */
-  protected reply(status: number, grpcCode: number, headers: string[]): void {
-    this.replyWith(status, grpcCode, headers, sink.take(), JSON_TYPE);
+  private wantsProblem(): boolean {
+    return wantsProblem(this.http.header("accept"));
   }
 
+  /** Sends the failure that the sink holds. */
+  private replyWithFailure(status: number, grpcCode: number, headers: string[], isProblem: boolean): void {
+    this.replyWith(status, grpcCode, headers, sink.take(), isProblem ? PROBLEM_TYPE : JSON_TYPE);
+  }
+
+  /** Sends the whole reply, and ends the exchange. */
   protected replyWith(status: number, grpcCode: number, headers: string[], body: string | Buffer, type: string): void {
     this.status = status;
     this.grpcCode = grpcCode;
@@ -237,9 +248,9 @@ export class UnroutedExchange extends Exchange {
   onEnd(): void {}
 }
 
-/** Appends an upstream's failed status, with its details, to the sink. */
-export function writeEndStatus(route: Route, end: CallEnd): void {
-  route.writeStatus(end.code, end.message, lastOf(end.trailers, "grpc-status-details-bin"));
+/** Appends an upstream's failed status, with its details, to the sink; `problem` as in StatusWriter. */
+export function writeEndStatus(route: Route, end: CallEnd, problem?: number): void {
+  route.writeStatus(end.code, end.message, lastOf(end.trailers, "grpc-status-details-bin"), problem);
 }
 
 function lastOf(metadata: FlatMetadata, name: string): string | undefined {

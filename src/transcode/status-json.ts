@@ -1,14 +1,20 @@
+import { STATUS_CODES } from "node:http";
 import { createRegistry, type Registry } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
+import { codeName } from "../core/code.ts";
 import type { FieldViolation, GatewayError } from "../core/errors.ts";
 import { quote } from "./json-write-forms.ts";
 import { createJsonWriters } from "./json-write.ts";
 import { defaultJsonOptions } from "./options.ts";
 import { sink } from "./sink.ts";
 
-/** Appends `{"code":…,"message":…,"details":[…]}` (google.rpc.Status as ProtoJSON) to the sink. */
-export type StatusWriter = (code: number, message: string, detailsBin: string | undefined) => void;
+/**
+ * Appends `{"code":…,"message":…,"details":[…]}` (google.rpc.Status as ProtoJSON) to the sink; with an HTTP status as
+ * `problem` the same as problem details (RFC 9457), `message` being `detail`:
+ * `{"type":"about:blank","title":"Not Found","status":404,"detail":…,"code":…,"details":[…]}`.
+ */
+export type StatusWriter = (code: number, message: string, detailsBin: string | undefined, problem?: number) => void;
 
 // A status travels in a header block, so anything larger than this is not one.
 const MAX_DETAILS_BYTES = 1 << 20;
@@ -20,9 +26,9 @@ const MAX_DETAILS_BYTES = 1 << 20;
 export function createStatusWriter(registries: readonly Registry[]): StatusWriter {
   const registry = createRegistry(...[...registries].reverse());
   const writeAny = createJsonWriters(registry, defaultJsonOptions).message(AnySchema);
-  return (code, message, detailsBin) => {
+  return (code, message, detailsBin, problem) => {
     const details = detailsBin === undefined ? undefined : readDetails(detailsBin);
-    writeHead(code, message === "" && details !== undefined ? details.message : message);
+    writeHead(code, message === "" && details !== undefined ? details.message : message, problem);
     sink.text(`,"details":[`);
     details?.anys.forEach((any, index) => {
       if (index > 0) sink.text(",");
@@ -42,9 +48,9 @@ export function createStatusWriter(registries: readonly Registry[]): StatusWrite
   };
 }
 
-/** Appends the gateway's own failure as google.rpc.Status: field violations first, then the permanent code. */
-export function writeGatewayError(error: GatewayError): void {
-  writeHead(error.grpc, error.message);
+/** Appends the gateway's own failure, as a StatusWriter does: field violations first, then the permanent code. */
+export function writeGatewayError(error: GatewayError, problem?: number): void {
+  writeHead(error.grpc, error.message, problem);
   sink.text(`,"details":[`);
   if (error.violations.length > 0) {
     sink.text(`{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[`);
@@ -62,9 +68,17 @@ function writeViolation(violation: FieldViolation, index: number): void {
   sink.text("}");
 }
 
-function writeHead(code: number, message: string): void {
-  sink.text(`{"code":${code},"message":`);
+function writeHead(code: number, message: string, problem: number | undefined): void {
+  if (problem === undefined) {
+    sink.text(`{"code":${code},"message":`);
+    writeText(message);
+    return;
+  }
+  // Without a type of its own a problem is titled by its status (RFC 9457, section 4.2.1).
+  const title = STATUS_CODES[problem] ?? codeName(code);
+  sink.text(`{"type":"about:blank","title":"${title}","status":${problem},"detail":`);
   writeText(message);
+  sink.text(`,"code":${code}`);
 }
 
 function writeOpaque(any: Uint8Array): void {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { startKindsGateway, type ErrorJson } from "../support/kinds.ts";
+import { encode, metadataOf, startKindsGateway, type ErrorJson } from "../support/kinds.ts";
 import { ask } from "../support/raw-http.ts";
 
 describe("Accept of a request for one message", () => {
@@ -29,4 +29,66 @@ describe("Accept of a request for one message", () => {
       assert.equal(details.at(-1)?.["reason"], "NOT_ACCEPTABLE");
     });
   }
+});
+
+describe("application/problem+json (RFC 9457)", () => {
+  const accept = "application/json, application/problem+json";
+
+  it("is a failure of the upstream's where Accept names it, with its code and details", async (t) => {
+    const { gateway, upstream } = await startKindsGateway(t);
+    const details = encode("google.rpc.Status", {
+      code: 5,
+      message: "no such thing",
+      details: [{ "@type": "type.googleapis.com/kinds.v1.Reason", text: "gone für immer" }],
+    });
+    upstream.behaviour.act = (_, reply) =>
+      reply({
+        code: 5,
+        details: "no such thing",
+        metadata: metadataOf({ "grpc-status-details-bin": details, "x-trailer": "two" }),
+      });
+    const reply = await ask(gateway, "/v1/act/x", { headers: { accept } });
+    assert.deepEqual([reply.status, reply.headers["content-type"]], [404, "application/problem+json"]);
+    assert.equal(reply.headers["x-trailer"], "two");
+    assert.deepEqual(reply.json(), {
+      type: "about:blank",
+      title: "Not Found",
+      status: 404,
+      detail: "no such thing",
+      code: 5,
+      details: [{ "@type": "type.googleapis.com/kinds.v1.Reason", text: "gone für immer" }],
+    });
+    assert.equal((await ask(gateway, "/v1/act/x")).headers["content-type"], "application/json");
+  });
+
+  it("has the gateway's code and violations as details, with and without a route", async (t) => {
+    const { gateway } = await startKindsGateway(t);
+    const unknown = await ask(gateway, "/v1/act/x?nothing=1", { headers: { accept } });
+    assert.deepEqual([unknown.status, unknown.headers["content-type"]], [400, "application/problem+json"]);
+    const { details, ...rest } = unknown.json() as ErrorJson & { detail: string };
+    assert.deepEqual(rest, {
+      type: "about:blank",
+      title: "Bad Request",
+      status: 400,
+      detail: rest.detail,
+      code: 3,
+    });
+    assert.match(rest.detail, /^nothing: /);
+    assert.deepEqual(
+      details.map((detail) => detail["reason"] ?? detail["@type"]),
+      ["type.googleapis.com/google.rpc.BadRequest", "FIELD_UNKNOWN"],
+    );
+    const nowhere = await ask(gateway, "/nowhere", { headers: { accept } });
+    assert.deepEqual([nowhere.status, nowhere.headers["content-type"]], [404, "application/problem+json"]);
+    const stream = await ask(gateway, "/v1/watch/x?nothing=1", { headers: { accept } });
+    assert.deepEqual([stream.status, stream.headers["content-type"]], [400, "application/problem+json"]);
+  });
+
+  it("is titled by the code where HTTP has no words for a status", async (t) => {
+    const { gateway, upstream } = await startKindsGateway(t);
+    upstream.behaviour.act = (_, reply) => reply({ code: 1, details: "" });
+    const reply = await ask(gateway, "/v1/act/x", { headers: { accept } });
+    const { title, status } = reply.json() as { title: string; status: number };
+    assert.deepEqual([reply.status, status, title], [499, 499, "CANCELLED"]);
+  });
 });

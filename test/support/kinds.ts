@@ -17,7 +17,11 @@ import { startTestGateway, type TestGateway } from "./gateway.ts";
 import { startGrpcServer, type GrpcServer } from "./grpc-server.ts";
 
 const PROTOS = path.join(import.meta.dirname, "../fixtures/protos");
-const schema: Schema = await loadSchema({ kind: "proto", files: ["kinds/v1/kinds.proto"], include: [PROTOS] });
+const schema: Schema = await loadSchema({
+  kind: "proto",
+  files: ["kinds/v1/kinds.proto", "google/rpc/status.proto"],
+  include: [PROTOS],
+});
 
 function descOf(name: string): DescMessage {
   const desc = schema.registry.getMessage(name.includes(".") ? name : `kinds.v1.${name}`);
