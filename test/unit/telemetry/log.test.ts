@@ -57,4 +57,19 @@ describe("createLog()", () => {
     clock.advance(1000);
     assert.equal(written.length, 3);
   });
+
+  it("names the worker in every line of one, and never splits what another may write between", () => {
+    const clock = new HandClock();
+    const written: string[] = [];
+    const log = createLog({ level: "info", clock, worker: 2, out: { write: (text) => written.push(text) } });
+    log.logger.info({}, "m");
+    assert.equal((JSON.parse(written.shift() ?? "") as Record<string, unknown>)["worker"], 2);
+    assert.equal(log.tail, ',"worker":2');
+    const line = JSON.stringify("x".repeat(500));
+    for (let i = 0; i < 20; i++) log.writeLine(line);
+    log.logger.info({}, "m");
+    assert.ok(written.length > 1);
+    for (const text of written) assert.ok(text.length <= 4096 && text.endsWith("\n"), `${text.length}`);
+    assert.equal(written.join("").split("\n").length, 22);
+  });
 });
