@@ -11,7 +11,7 @@ import { addKey, keepKey } from "./json-read-keys.ts";
 import { NameTable, readEnum, readNullValue, type EnumTable } from "./json-read-names.ts";
 import { readBoolKey, scalars, type Read } from "./json-read-scalar.ts";
 import { colon, readNull, skipSpace, wrong } from "./json-read-syntax.ts";
-import { close, ROOM, tagBytes, wire } from "./wire.ts";
+import { close, closeSized, ROOM, type Sized, tagBytes, wire } from "./wire.ts";
 
 /** A message's field, or one that an extension adds. */
 export type Field = DescField | DescExtension;
@@ -63,9 +63,7 @@ export function compileMessage(desc: DescMessage, context: CompileContext): Read
         if(g>=0)${guess}.learn(f,g);
         f=g;
       }
-      if(I[i]===58)i++;else i=colon(i);
-      if(I[i]<=32)i=space(i);
-      ${RESERVE}
+      ${COLON}${RESERVE}
       switch(f){
       ${cases.join("\n")}
       default:S.at=i;x??=new Set();o=${unit.use(context.unknown)}(${unit.use(desc)},a,k,o,x);i=S.at}
@@ -100,6 +98,7 @@ const HELPERS = {
   S: input,
   W: wire,
   close,
+  closeSized,
   colon,
   space: skipSpace,
   readNull,
@@ -153,6 +152,7 @@ class Unit {
 // In all code below: `i` is where the value starts, and where reading goes on; `o` is where to write; `O` is the buffer,
 // with ROOM free behind `o`; `p` is where the current field, item or entry began; `k` is where its name stands.
 
+const COLON = "if(I[i]===58)i++;else i=colon(i);if(I[i]<=32)i=space(i);";
 const RESERVE = `O=W.bytes;if(o+${ROOM}>O.length)O=W.grow(o,${ROOM});`;
 
 /** Code that reads a field's value and writes tag and value; null is no value, but for types with a null of their own. */
@@ -193,8 +193,8 @@ function listCode(unit: Unit, field: Field & { fieldKind: "list" }, context: Com
   const tag = put(tagBytes(field.number, field.packed ? 2 : wireType));
   return `if(I[i]!==91)wrong(i,${unit.use("an array")});
     if(++S.depth>${MAX_DEPTH})tooDeep(i);
-    i=space(i+1);
-    if(I[i]===93)i++;else{
+    c=I[++i];if(c<=32){i=space(i);c=I[i]}
+    if(c===93)i++;else{
       ${field.packed ? `${tag}const z=o++;` : ""}
       for(;;){
         ${nullCheck(unit, field)}${RESERVE}
@@ -211,15 +211,15 @@ function mapCode(unit: Unit, field: Field & { fieldKind: "map" }, context: Compi
   const readKey = field.mapKey === ScalarType.BOOL ? readBoolKey : scalars[field.mapKey].read;
   return `if(I[i]!==123)wrong(i,${unit.use("an object")});
     if(++S.depth>${MAX_DEPTH})tooDeep(i);
-    i=space(i+1);
-    if(I[i]===125)i++;else{
+    c=I[++i];if(c<=32){i=space(i);c=I[i]}
+    if(c===125)i++;else{
       const w=o;let m=0;
       for(;;){
         if(I[i]!==34)malformed(i,${unit.use("a name in double quotes")});
         ${RESERVE}
         p=o;${put(tagBytes(field.number, 2))}
         const z=o;O[o+1]=${8 | scalars[field.mapKey].wireType};S.at=i;
-        o=${unit.use(readKey)}(o+2);const y=o;m=addKey(m,w,p,z-p,o,i);i=colon(S.at);
+        o=${unit.use(readKey)}(o+2);const y=o;m=addKey(m,w,p,z-p,o,i);i=S.at;${COLON}
         ${nullCheck(unit, field)}${RESERVE}
         O[o++]=${16 | elementOf(field).wireType};S.at=i;${elementCode(unit, field, context)}i=S.at;
         if(o!==p)o=close(z,o);else m=keepKey(m,w,p,z-p,y);
@@ -259,7 +259,10 @@ function elementCode(unit: Unit, field: Field, context: CompileContext): string 
     return table.ignoreUnknown ? `q=${read};o=q<0?p:q;` : `o=${read};`;
   }
   const reader = unit.use(context.readerOf(field.message as DescMessage)); // what is neither scalar nor enum
-  if (!elementOf(field).isDelimited) return `o=close(o,${reader}.read(o+1));`;
+  if (!elementOf(field).isDelimited) {
+    const site = unit.use({ size: 1 } satisfies Sized);
+    return `q=${site}.size;o=closeSized(o,${reader}.read(o+q),q,${site});`;
+  }
   return `o=${reader}.read(o);${RESERVE}${put(tagBytes(field.number, 4))}`;
 }
 

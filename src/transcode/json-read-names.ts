@@ -1,6 +1,7 @@
 import type { DescEnum } from "@bufbuild/protobuf";
 import { didYouMean } from "../core/suggest.ts";
 import { strippedNames } from "./json-enum.ts";
+import { NameGuess } from "./json-read-guess.ts";
 import { input } from "./json-read-input.ts";
 import { readEnumNumber } from "./json-read-number.ts";
 import { span } from "./json-read-string.ts";
@@ -83,6 +84,8 @@ function hashOf(text: Uint8Array, from: number, to: number): number {
 export interface EnumTable {
   /** Index into `numbers` by name. */
   readonly names: NameTable;
+  /** By the same index, of `known`: the name that was read last is expected again. */
+  readonly guess: NameGuess;
   /** The same by names in lower case, where case is ignored; without those that mean several numbers. */
   readonly folded: ReadonlyMap<string, number> | undefined;
   readonly numbers: readonly number[];
@@ -106,12 +109,14 @@ export function createEnumTable(
   desc.values.forEach((value, index) => indexes.set(value.jsonName, index));
   desc.values.forEach((value, index) => indexes.set(value.name, index));
   const numbers = desc.values.map((value) => value.number);
+  const known = desc.values.map((value) => stripped?.get(value) ?? value.name);
   return {
     names: new NameTable(indexes),
+    guess: new NameGuess(known),
     folded: enumCase === "ignore" ? fold(indexes, numbers) : undefined,
     numbers,
     closed: desc.open ? undefined : new Set(numbers),
-    known: desc.values.map((value) => stripped?.get(value) ?? value.name),
+    known,
     expected: `a value of ${desc.typeName}`,
     ignoreUnknown,
   };
@@ -145,11 +150,17 @@ export function readEnum(o: number, table: EnumTable): number {
   const { at, bytes } = input;
   const first = bytes[at] as number;
   if (first === 0x22) {
-    span("a name");
-    const index = findEnumValue(table);
-    if (index < 0) {
-      if (table.ignoreUnknown) return -1;
-      wrongName(at, table);
+    let index = table.guess.behind(-1);
+    const length = table.guess.match(input.view, at, index);
+    if (length !== 0) input.at = at + length;
+    else {
+      span("a name");
+      index = findEnumValue(table);
+      if (index < 0) {
+        if (table.ignoreUnknown) return -1;
+        wrongName(at, table);
+      }
+      table.guess.learn(-1, index);
     }
     return putEnum(table.numbers[index] as number, o);
   }

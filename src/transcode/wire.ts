@@ -92,6 +92,24 @@ export function close(at: number, o: number): number {
   return o + more;
 }
 
+/** A place in a message type: how many bytes the length prefix took that was written there last. */
+export interface Sized {
+  size: number;
+}
+
+/** As `close`, where `size` bytes were kept; takes note of how many it needed, so that lists of messages rarely move. */
+export function closeSized(at: number, o: number, size: number, place: Sized): number {
+  const length = o - at - size;
+  const needed = lengthOfVarint(length);
+  if (needed !== size) {
+    wire.grow(o, needed + ROOM).copyWithin(at + needed, at + size, o);
+    place.size = needed;
+  }
+  if (needed === 1) wire.bytes[at] = length;
+  else varint32(length, at);
+  return o + needed - size;
+}
+
 /** How many bytes a varint of up to 32 bits takes. */
 export function lengthOfVarint(value: number): number {
   return value < 1 << 7 ? 1 : value < 1 << 14 ? 2 : value < 1 << 21 ? 3 : value < 1 << 28 ? 4 : 5;
