@@ -248,6 +248,22 @@ describe("serve --workers 2", () => {
     await until("no worker is left", () => gateway.pids().every(isGone), 5000);
   });
 
+  it("divides the queue of calls that wait for an instance among the workers, rounded up", async (t) => {
+    const nobody = createServer().listen(0, "127.0.0.1");
+    await once(nobody, "listening");
+    const { port } = nobody.address() as AddressInfo;
+    nobody.close();
+    const gateway = await start(
+      t,
+      kindsYaml(`127.0.0.1:${port}`, { defaults: "{ wait_for_ready: { timeout: 1500ms, queue: 3 } }" }),
+    );
+    const clients = Array.from({ length: 10 }, () => open(t, gateway).send(get("/v1/act/x")));
+    const replies = await Promise.all(clients.map((client) => client.reply()));
+    const full = replies.filter((reply) => reply.text().includes("and 2 calls wait already"));
+    // Each worker has at least two of the ten, so that both queues are full.
+    assert.deepEqual([replies.filter(({ status }) => status === 503).length, full.length], [10, 6]);
+  });
+
   it("says in one line that the port is taken, and ends", async (t) => {
     const blocker = createServer().listen(0, "127.0.0.1");
     await once(blocker, "listening");
