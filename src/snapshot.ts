@@ -63,11 +63,8 @@ export async function resolveRoutes(
   const problems: Problem[] = [];
   const schemas = await loadSchemas(config, load, problems);
   const resolver = new RouteResolver(config, schemas, problems);
-  // A rpc may be missing only because its schema is: one problem is enough.
-  if (problems.length === 0) {
-    for (const route of config.routes) resolver.addDeclared(route);
-    if (config.annotations.read) resolver.addAnnotated();
-  }
+  for (const route of config.routes) resolver.addDeclared(route);
+  if (config.annotations.read) resolver.addAnnotated();
   const { table, conflicts, warnings } = buildRouteTable(resolver.routes.map(toEntry), config.routing);
   for (const { second, message } of conflicts) problems.push(problemAt(second.place, message, "error"));
   for (const { entry, message } of warnings) problems.push(problemAt(entry.place, message, "warning"));
@@ -122,7 +119,10 @@ class RouteResolver {
   addDeclared(route: RouteConfig): void {
     const upstream = this.findUpstream(route);
     const rpc = upstream && this.schemas.get(upstream.name)?.methods.get(route.rpc);
-    if (upstream === undefined || rpc === undefined) return;
+    if (upstream === undefined || rpc === undefined) {
+      for (const rule of route.rules) this.readTemplate(rule, rule.positions.path);
+      return;
+    }
     this.declared.add(`${upstream.name} ${route.rpc}`);
     for (const rule of route.rules) {
       this.add({
@@ -165,7 +165,7 @@ class RouteResolver {
     if (route.upstream !== undefined) {
       // config/ has checked that the name exists.
       const named = upstreams.find((upstream) => upstream.name === route.upstream);
-      if (named !== undefined && !has.includes(named)) {
+      if (named !== undefined && !has.includes(named) && this.schemas.has(named.name)) {
         this.report(
           route.position,
           `upstream "${named.name}" has no rpc "${route.rpc}"${this.suggest(route.rpc, [named])}`,
@@ -175,6 +175,8 @@ class RouteResolver {
     }
     if (has.length === 1) return has[0];
     if (has.length === 0) {
+      // A schema that failed to load may have it: its own problem is enough.
+      if (this.schemas.size < upstreams.length) return undefined;
       this.report(route.position, `no upstream has the rpc "${route.rpc}"${this.suggest(route.rpc, upstreams)}`);
     } else {
       const names = has.map((upstream) => `"${upstream.name}"`).join(" and ");
@@ -184,10 +186,24 @@ class RouteResolver {
   }
 
   private suggest(rpc: string, upstreams: readonly UpstreamConfig[]): string {
-    return didYouMean(
-      rpc,
-      upstreams.flatMap((upstream) => [...(this.schemas.get(upstream.name)?.methods.keys() ?? [])]),
-    );
+    const rpcs = upstreams.flatMap((upstream) => [...(this.schemas.get(upstream.name)?.methods.keys() ?? [])]);
+    // A package left out is many letters, but a likely slip.
+    const whole = new Set(rpcs.filter((one) => one.endsWith(`.${rpc}`)));
+    const [only] = whole;
+    return whole.size === 1 && only !== undefined ? `; did you mean "${only}"?` : didYouMean(rpc, rpcs);
+  }
+
+  /** What can be said of a rule without its rpc; undefined where its template cannot be read. */
+  private readTemplate(rule: HttpRule, place: Position | string): PathTemplate | undefined {
+    const reason = checkMethod(rule.method);
+    if (reason !== null) this.report(place, reason);
+    try {
+      return parseTemplate(rule.path);
+    } catch (error) {
+      if (!(error instanceof TemplateError)) throw error;
+      this.report(place, `path template "${rule.path}": ${error.message}`);
+      return undefined;
+    }
   }
 
   private add(found: {
@@ -201,15 +217,7 @@ class RouteResolver {
   }): void {
     const { rule, rpc } = found;
     const before = this.problems.length;
-    const reason = checkMethod(rule.method);
-    if (reason !== null) this.report(found.place("path"), reason);
-    let template: PathTemplate | undefined;
-    try {
-      template = parseTemplate(rule.path);
-    } catch (error) {
-      if (!(error instanceof TemplateError)) throw error;
-      this.report(found.place("path"), `path template "${rule.path}": ${error.message}`);
-    }
+    const template = this.readTemplate(rule, found.place("path"));
     const kind = kindOf(rpc);
     const httpBody = httpBodiesOf(rpc, rule);
     if (template !== undefined && isServed(kind)) {
@@ -299,6 +307,7 @@ class RouteCompiler {
       timeoutMs: policy.timeoutMs,
       streamTimeoutMs: policy.streamTimeoutMs,
       streamIdleTimeoutMs: policy.streamIdleTimeoutMs,
+      etag: policy.etag,
       heartbeatMs: policy.stream.heartbeatMs,
       waitForReadyMs: policy.waitForReady.timeoutMs,
     };

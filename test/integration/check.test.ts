@@ -62,6 +62,19 @@ describe("sluice check", () => {
       ],
     ],
     [
+      "suggests the rpc whose package was left out",
+      `routes:\n  - rpc: Library/GetBook\n    get: /v1/x`,
+      [`routes.yaml:7:5: no upstream has the rpc "Library/GetBook"; did you mean "library.v1.Library/GetBook"?`],
+    ],
+    [
+      "says what is wrong with a rule although its rpc is unknown",
+      `routes:\n  - rpc: a.B/C\n    get: /v1/{name`,
+      [
+        `routes.yaml:7:5: no upstream has the rpc "a.B/C"`,
+        `routes.yaml:8:10: path template "/v1/{name": column 10: expected ".", "=" or "}", found the end`,
+      ],
+    ],
+    [
       "places a template's error at its column",
       `routes:\n  - rpc: library.v1.Library/GetBook\n    get: /v1/{name=books/*`,
       [`routes.yaml:8:10: path template "/v1/{name=books/*": column 18: expected "/" or "}", found the end`],
@@ -102,6 +115,32 @@ describe("sluice check", () => {
     const head = HEAD.replace("library.proto", "missing.proto");
     const { check: lines } = await check(t, "annotations: { read: true }", head);
     assert.match(lines.join("\n"), /missing\.proto/);
+  });
+});
+
+describe("sluice check where a schema cannot be loaded", () => {
+  const head = `${HEAD}  broken: { target: "pass:///127.0.0.1:2", schema: { descriptor_set: none.binpb } }\n`;
+  const missing = `routes.yaml:6:3: upstream "broken": none.binpb: there is no such file`;
+
+  it("tells what is wrong with the routes of other upstreams, too", async (t) => {
+    const body = `routes:\n  - rpc: library.v1.Library/GetBook\n    get: /v1/{nam}`;
+    assert.deepEqual((await check(t, body, head)).check, [
+      missing,
+      `routes.yaml:9:10: variable {nam} of library.v1.GetBookRequest: unknown field "nam"; did you mean "name"?`,
+    ]);
+  });
+
+  it("tells what is wrong with a route's template and method, but not that its rpc is unknown", async (t) => {
+    const body = `routes:
+  - { rpc: a.B/C, get: "/v1/{a=}" }
+  - { rpc: a.B/C, upstream: broken, custom: { kind: FETCH, path: /v1/x } }
+  - { rpc: a.B/C, upstream: library, get: /v1/y }`;
+    assert.deepEqual((await check(t, body, head)).check, [
+      missing,
+      `routes.yaml:8:24: path template "/v1/{a=}": column 8: expected a segment, found "}"`,
+      `routes.yaml:9:66: method "FETCH" is unknown to Node's HTTP parser, which refuses such requests; did you mean "PATCH"?`,
+      `routes.yaml:10:5: upstream "library" has no rpc "a.B/C"`,
+    ]);
   });
 });
 
