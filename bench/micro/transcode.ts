@@ -10,26 +10,9 @@ import { defaultJsonOptions } from "../../src/transcode/options.ts";
 import { sink } from "../../src/transcode/sink.ts";
 import { wire } from "../../src/transcode/wire.ts";
 import { workloads } from "../workloads.ts";
+import { cpuUs } from "./cpu.ts";
 
 const PROTOS = path.join(import.meta.dirname, "../protos");
-const MIN_MS = 300;
-
-/** Microseconds of CPU time per run, the best of five, each of at least 0.3 s. */
-function cpuUs(run: () => void): number {
-  let best = Infinity;
-  for (let round = 0; round < 5; round++) {
-    const start = process.cpuUsage();
-    const until = performance.now() + MIN_MS;
-    let runs = 0;
-    while (performance.now() < until) {
-      for (let i = 0; i < 50; i++) run();
-      runs += 50;
-    }
-    const { user, system } = process.cpuUsage(start);
-    best = Math.min(best, (user + system) / runs);
-  }
-  return best;
-}
 
 const { registry } = await loadSchema({ kind: "proto", files: ["bench/v1/catalog.proto"], include: [PROTOS] });
 const usual = await loadUsual();

@@ -37,12 +37,13 @@ const MAX_SECONDS = 253_402_300_799;
 /** Writes the message of an RFC 3339 text: date, `T`, time, up to nine decimals, `Z` or an offset. */
 export function putTimestamp(at: number, o: number): number {
   const { text, from, to } = input;
-  const year = digits(text, from, 4);
-  const month = digits(text, from + 5, 2);
-  const day = digits(text, from + 8, 2);
-  const hour = digits(text, from + 11, 2);
-  const minute = digits(text, from + 14, 2);
-  const second = digits(text, from + 17, 2);
+  const century = pair(text, from);
+  const year = century * 100 + pair(text, from + 2);
+  const month = pair(text, from + 5);
+  const day = pair(text, from + 8);
+  const hour = pair(text, from + 11);
+  const minute = pair(text, from + 14);
+  const second = pair(text, from + 17);
   const isShaped =
     to - from >= 20 &&
     text[from + 4] === 0x2d &&
@@ -51,9 +52,12 @@ export function putTimestamp(at: number, o: number): number {
     text[from + 13] === 0x3a &&
     text[from + 16] === 0x3a;
   // A missing digit makes its number negative.
-  if (!isShaped || (year | month | day | hour | minute | second) < 0) wrong(at, TIMESTAMP);
-  if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month) || hour > 23 || minute > 59 || second > 59) {
-    wrong(at, TIMESTAMP);
+  if (!isShaped || (century | year | month | day | hour | minute | second) < 0) wrong(at, TIMESTAMP);
+  if (hour > 23 || minute > 59 || second > 59) wrong(at, TIMESTAMP);
+  if (day !== lastDay || month !== lastMonth || year !== lastYear) {
+    if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) wrong(at, TIMESTAMP);
+    lastDays = daysSinceEpoch(year, month, day);
+    [lastYear, lastMonth, lastDay] = [year, month, day];
   }
   let i = from + 19;
   let nanos = 0;
@@ -66,27 +70,29 @@ export function putTimestamp(at: number, o: number): number {
   if (text[i] === 0x5a) i++;
   else {
     const sign = text[i] === 0x2b ? 1 : text[i] === 0x2d ? -1 : 0;
-    const hours = digits(text, i + 1, 2);
-    const minutes = digits(text, i + 4, 2);
+    const hours = pair(text, i + 1);
+    const minutes = pair(text, i + 4);
     if (sign === 0 || (hours | minutes) < 0 || text[i + 3] !== 0x3a || hours > 23 || minutes > 59) wrong(at, TIMESTAMP);
     offset = sign * (hours * 3600 + minutes * 60);
     i += 6;
   }
   if (i !== to) wrong(at, TIMESTAMP);
-  const seconds = daysSinceEpoch(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset;
+  const seconds = lastDays * 86_400 + hour * 3600 + minute * 60 + second - offset;
   if (seconds < MIN_SECONDS || seconds > MAX_SECONDS) wrong(at, TIMESTAMP, ", which is out of range");
   return putSecondsAndNanos(seconds, nanos, o);
 }
 
-/** The number of `count` digits at `i`; negative where one is missing. */
-function digits(text: Uint8Array, i: number, count: number): number {
-  let value = 0;
-  for (let k = 0; k < count; k++) {
-    const digit = (text[i + k] ?? 0) - 0x30;
-    if (digit < 0 || digit > 9) return -1;
-    value = value * 10 + digit;
-  }
-  return value;
+// The date that was read last, and its days since 1970: times in a message are often of one day.
+let lastYear = -1;
+let lastMonth = 0;
+let lastDay = 0;
+let lastDays = 0;
+
+/** The number of two digits at `i`; negative where one is missing. */
+function pair(text: Uint8Array, i: number): number {
+  const tens = (text[i] ?? 0) - 0x30;
+  const ones = (text[i + 1] ?? 0) - 0x30;
+  return tens >>> 0 > 9 || ones >>> 0 > 9 ? -1 : tens * 10 + ones;
 }
 
 // Where the digits ended that `decimals` read.
