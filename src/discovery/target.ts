@@ -41,7 +41,8 @@ const ETCD_PORT = 2379;
  *     host    = name [":" port]               port 2379 where there is none
  *
  * N is the number of connections to each address; left out or below 1 it is 1. An address named twice counts once,
- * with the sum of its connections. Throws an Error whose message names the text and what was expected.
+ * with the sum of its connections. Throws an Error whose message names the text, all that is wrong with it and what was
+ * expected.
  */
 export function parseTarget(text: string): Target {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
@@ -64,12 +65,15 @@ export function parseTarget(text: string): Target {
 
 function parsePass(target: string, list: string): PassTarget {
   const connectionsOf = new Map<string, number>();
+  const reasons: string[] = [];
   for (const item of list.split(",")) {
-    const { rest, connections } = splitConnections(target, item.trim());
+    const { rest, connections, reason } = splitConnections(item.trim());
     const parsed = parseAddress(/^:[0-9]+$/.test(rest) ? `localhost${rest}` : rest);
-    if (!parsed.ok) throw new Error(`target ${quote(target)}: ${parsed.reason}`);
-    connectionsOf.set(parsed.address, (connectionsOf.get(parsed.address) ?? 0) + connections);
+    if (!parsed.ok) reasons.push(parsed.reason);
+    else connectionsOf.set(parsed.address, (connectionsOf.get(parsed.address) ?? 0) + connections);
+    if (reason !== null) reasons.push(reason);
   }
+  refuse(target, reasons);
   return { kind: "pass", addresses: [...connectionsOf].map(([address, connections]) => ({ address, connections })) };
 }
 
@@ -77,32 +81,38 @@ function parseEtcd(target: string, text: string): EtcdTarget {
   const slash = text.indexOf("/");
   if (slash < 0) throw new Error(`target ${quote(target)}: the service is missing; expected etcd://hosts/service`);
   const authority = text.slice(0, slash);
-  const hosts = authority === "" ? [] : authority.split(",").map((host) => parseEtcdHost(target, host));
-  const { rest, connections } = splitConnections(target, text.slice(slash + 1));
+  const reasons: string[] = [];
+  const hosts: string[] = [];
+  for (const host of authority === "" ? [] : authority.split(",")) {
+    const hasPort = /:[0-9]*$/.test(host) && !host.endsWith("]");
+    const parsed = parseAddress(hasPort ? host : `${host}:${ETCD_PORT}`);
+    if (parsed.ok) hosts.push(parsed.address);
+    else reasons.push(parsed.reason);
+  }
+  const { rest, connections, reason } = splitConnections(text.slice(slash + 1));
+  if (reason !== null) reasons.push(reason);
   const service = rest.replace(/\/+$/, "");
   // A blank or a control character is a slip of the hand in a key, never meant.
   if (service === "" || /[\s\p{Cc}]/u.test(service)) {
-    throw new Error(`target ${quote(target)}: the service is ${quote(service)}; expected a name such as library`);
+    reasons.push(`the service is ${quote(service)}; expected a name such as library`);
   }
+  refuse(target, reasons);
   return { kind: "etcd", hosts, service, connections };
 }
 
-function parseEtcdHost(target: string, host: string): string {
-  const hasPort = /:[0-9]*$/.test(host) && !host.endsWith("]");
-  const parsed = parseAddress(hasPort ? host : `${host}:${ETCD_PORT}`);
-  if (!parsed.ok) throw new Error(`target ${quote(target)}: ${parsed.reason}`);
-  return parsed.address;
+function refuse(target: string, reasons: readonly string[]): void {
+  if (reasons.length > 0) throw new Error(`target ${quote(target)}: ${reasons.join("; ")}`);
 }
 
-function splitConnections(target: string, text: string): { rest: string; connections: number } {
+function splitConnections(text: string): { rest: string; connections: number; reason: string | null } {
   const hash = text.indexOf("#");
-  if (hash < 0) return { rest: text, connections: 1 };
+  if (hash < 0) return { rest: text, connections: 1, reason: null };
+  const rest = text.slice(0, hash);
   const digits = text.slice(hash + 1);
-  if (!/^-?[0-9]*$/.test(digits) || Number(digits) > MAX_CONNECTIONS) {
-    throw new Error(
-      `target ${quote(target)}: ${quote(digits)} connections; expected a whole number up to ${MAX_CONNECTIONS} after "#"`,
-    );
-  }
   const count = Number(digits);
-  return { rest: text.slice(0, hash), connections: count >= 1 ? count : 1 };
+  if (!/^-?[0-9]*$/.test(digits) || count > MAX_CONNECTIONS) {
+    const reason = `${quote(digits)} connections; expected a whole number up to ${MAX_CONNECTIONS} after "#"`;
+    return { rest, connections: 1, reason };
+  }
+  return { rest, connections: count >= 1 ? count : 1, reason: null };
 }

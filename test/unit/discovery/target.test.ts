@@ -55,11 +55,24 @@ describe("parseTarget() of what it cannot read", () => {
     ["pass:///a:1#x", '"x" connections; expected a whole number up to 1000 after "#"'],
     ["pass:///a:1#1.5", '"1.5" connections; expected a whole number up to 1000 after "#"'],
     ["pass:///a:1#1001", '"1001" connections; expected a whole number up to 1000 after "#"'],
+    [
+      "pass:///a:1,b,c:0,d:4#x",
+      '"b" is no address: the port is missing; expected host:port; ' +
+        '"c:0" is no address: the port is "0"; expected 1 to 65535; ' +
+        '"x" connections; expected a whole number up to 1000 after "#"', // all at once
+    ],
     ["pass://a:1", `a slash is missing after pass://; ${EXPECTED}`],
     ["etcd://library", "the service is missing; expected etcd://hosts/service"],
     ["etcd:///", 'the service is ""; expected a name such as library'],
     ["etcd:///a b", 'the service is "a b"; expected a name such as library'],
     ["etcd://h:0/library", '"h:0" is no address: the port is "0"; expected 1 to 65535'],
+    [
+      "etcd://h:0,g:x/#1.5",
+      '"h:0" is no address: the port is "0"; expected 1 to 65535; ' +
+        '"g:x:2379" is no address: the host is "g:x"; expected a host name, IPv4 or [IPv6]; ' +
+        '"1.5" connections; expected a whole number up to 1000 after "#"; ' +
+        'the service is ""; expected a name such as library',
+    ],
     ["dns:///library:50051", `dns is not supported yet; ${EXPECTED}`],
     ["dns:library:50051", `dns is not supported yet; ${EXPECTED}`],
     ["discov://h:2379/key", `discov is not supported yet; ${EXPECTED}`],
