@@ -290,7 +290,8 @@ class Call implements CallHandle, AttemptListener {
       this.failWait();
       return;
     }
-    this.failWith(gatewayError("DEADLINE_EXCEEDED", { timeout: timeoutMs }));
+    const what = this.committed ? "the answer did not end" : "no answer";
+    this.failWith(gatewayError("DEADLINE_EXCEEDED", { what, timeout: timeoutMs }));
   }
 
   private startIdle(): void {

@@ -62,7 +62,7 @@ export const errorTable = {
   INTERNAL: { grpc: Code.Internal, http: 500, message: "internal error" },
 
   // what became of the call
-  DEADLINE_EXCEEDED: { grpc: Code.DeadlineExceeded, http: 504, message: "no answer within {timeout} ms" },
+  DEADLINE_EXCEEDED: { grpc: Code.DeadlineExceeded, http: 504, message: "{what} within {timeout} ms" },
   STREAM_IDLE: {
     grpc: Code.DeadlineExceeded,
     http: 504,

@@ -432,6 +432,17 @@ describe("startCall()", () => {
       assert.equal(clock.pending, 0);
     });
 
+    it("says of a stream that had begun that it did not end", () => {
+      const target = new FakeTarget("a");
+      const { clock, owner } = start(target, { totalTimeoutMs: 700, firstMessageTimeoutMs: 100 });
+      clock.advance(99);
+      target.last.message("x");
+      clock.advance(601);
+      assert.equal(owner.end?.error?.code, "DEADLINE_EXCEEDED");
+      assert.equal(owner.end?.error?.message, "the answer did not end within 700 ms");
+      assert.equal(clock.pending, 0);
+    });
+
     it("does not count the time in which the owner has paused the stream", () => {
       const target = new FakeTarget("a");
       const { clock, owner, call } = start(target, { totalTimeoutMs: Infinity, idleTimeoutMs: 50 });
