@@ -218,12 +218,13 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
     this.replyWith(status, grpcCode, headers, sink.take(), isProblem ? PROBLEM_TYPE : JSON_TYPE);
   }
 
-  /** Sends the whole reply, and ends the exchange. */
+  /** Sends the whole reply, and ends the exchange; `type` is "" where there is no body. */
   protected replyWith(status: number, grpcCode: number, headers: string[], body: string | Buffer, type: string): void {
     this.status = status;
     this.grpcCode = grpcCode;
     this.bytesOut = body.length;
-    headers.push("content-type", type, "x-request-id", this.requestId);
+    if (type !== "") headers.push("content-type", type);
+    headers.push("x-request-id", this.requestId);
     this.http.send(status, headers, body);
     this.finish();
   }

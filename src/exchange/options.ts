@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { duration, leaf, list, record, section } from "../core/options.ts";
+import { duration, flag, leaf, list, record, section } from "../core/options.ts";
 import { whyNeverCrosses, type HeaderDirection, type HeaderRules } from "./headers.ts";
 
 export interface HeaderPolicyOptions {
@@ -8,10 +8,11 @@ export interface HeaderPolicyOptions {
 
 /** How replies are written, besides their JSON. */
 export interface ReplyPolicyOptions {
+  readonly etag: boolean;
   readonly stream: { readonly heartbeatMs: number };
 }
 
-export const defaultReplyPolicy: ReplyPolicyOptions = { stream: { heartbeatMs: 15_000 } };
+export const defaultReplyPolicy: ReplyPolicyOptions = { etag: false, stream: { heartbeatMs: 15_000 } };
 
 const none: HeaderRules = { allow: [], deny: [], rename: {} };
 export const defaultHeaderPolicy: HeaderPolicyOptions = { headers: { request: none, response: none } };
@@ -93,6 +94,12 @@ function toHeaderRules(parsed: ParsedDirection | undefined) {
 
 /** Keys of `defaults`, an upstream and a route. */
 export const replyPolicyShape = {
+  etag: flag({
+    docs:
+      "Whether replies to GET get an ETag, a hash of their bytes where the upstream sent none, and clients that have " +
+      "it (If-None-Match) get 304. The call is made all the same; streams have none.",
+    default: false,
+  }).optional(),
   stream: section(
     { docs: "How streams of replies are written. Their shape is chosen by the request's Accept." },
     {
@@ -106,6 +113,6 @@ export const replyPolicyShape = {
 };
 
 /** What a level sets, undefined where it leaves a key to the level above. */
-export function toReplyPolicy({ stream }: z.output<z.ZodObject<typeof replyPolicyShape>>) {
-  return { stream: { heartbeatMs: stream?.heartbeat } };
+export function toReplyPolicy({ etag, stream }: z.output<z.ZodObject<typeof replyPolicyShape>>) {
+  return { etag, stream: { heartbeatMs: stream?.heartbeat } };
 }

@@ -35,6 +35,8 @@ export interface Route {
   readonly timeoutMs: number;
   readonly streamTimeoutMs: number;
   readonly streamIdleTimeoutMs: number;
+  /** Whether replies to GET have an entity tag, and clients that have it get 304. */
+  readonly etag: boolean;
   /** Silence after which a stream of events shows a sign of life; Infinity for never. */
   readonly heartbeatMs: number;
   readonly waitForReadyMs: number;

@@ -1,24 +1,34 @@
 import type { CallEnd, CallHandle, FlatMetadata } from "../call/call.ts";
 import { Code } from "../core/code.ts";
 import { gatewayError } from "../core/errors.ts";
+import { prettyJson } from "../transcode/json-pretty.ts";
 import { sink } from "../transcode/sink.ts";
 import { Negotiator } from "./accept.ts";
+import { entityTag, matchesTag } from "./etag.ts";
 import { Exchange, JSON_TYPE } from "./exchange.ts";
 import { messageError } from "./message-error.ts";
 import type { Route } from "./route.ts";
 
-const SHAPES = new Negotiator([{ type: JSON_TYPE, value: true }]);
+/** Whether it is for human eyes. */
+const SHAPES = new Negotiator([
+  { type: JSON_TYPE, value: false },
+  { type: JSON_TYPE, parameter: "indent=2", value: true },
+]);
 
 /** One JSON request, one message, one JSON reply. */
 export class UnaryExchange extends Exchange {
   private body: string | Buffer | null = null;
   private writeFailure: unknown = null;
+  private isPretty = false;
   protected type = JSON_TYPE;
 
   protected negotiate(accept: string | undefined): string | null {
     // What nearly all clients send; both are settled without a look-up.
     if (accept === undefined || accept === "*/*") return null;
-    return SHAPES.choose(accept) === null ? SHAPES.types : null;
+    const isPretty = SHAPES.choose(accept);
+    if (isPretty === null) return SHAPES.types;
+    this.isPretty = isPretty;
+    return null;
   }
 
   protected start(route: Route, message: Buffer, metadata: FlatMetadata, clientTimeoutMs: number): CallHandle {
@@ -47,7 +57,7 @@ export class UnaryExchange extends Exchange {
   protected encode(route: Route, bytes: Uint8Array, start: number, end: number): string | Buffer {
     sink.reset();
     route.write(bytes, start, end);
-    return sink.take();
+    return this.isPretty ? prettyJson(sink.take()) : sink.take();
   }
 
   onRestart(): void {
@@ -66,6 +76,19 @@ export class UnaryExchange extends Exchange {
       );
     }
     const headers = route.headers.toReplyHeaders(this.initialMetadata, end.trailers);
+    if (route.etag && (this.method === "GET" || this.method === "HEAD") && this.isKnown(headers, this.body)) {
+      return this.replyWith(304, Code.Ok, headers, "", "");
+    }
     this.replyWith(200, Code.Ok, headers, this.body, this.type);
+  }
+
+  /** Adds the reply's entity tag, where the upstream gave none; whether it is one that the client has. */
+  private isKnown(headers: string[], body: string | Buffer): boolean {
+    const at = headers.indexOf("etag");
+    const tag = at >= 0 ? (headers[at + 1] as string) : entityTag(body); // a name is followed by its value
+    if (at < 0) headers.push("etag", tag);
+    headers.push("vary", "accept");
+    const known = this.http.header("if-none-match");
+    return known !== undefined && matchesTag(known, tag);
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { encode, metadataOf, startKindsGateway, type ErrorJson } from "../support/kinds.ts";
-import { ask } from "../support/raw-http.ts";
+import { ask, RawClient, requestBytes } from "../support/raw-http.ts";
 
 describe("Accept of a request for one message", () => {
   for (const accept of [undefined, "*/*", "application/json", "application/*;q=0.1", "text/html, */*;q=0.8"]) {
@@ -90,5 +90,75 @@ describe("application/problem+json (RFC 9457)", () => {
     const reply = await ask(gateway, "/v1/act/x", { headers: { accept } });
     const { title, status } = reply.json() as { title: string; status: number };
     assert.deepEqual([reply.status, status, title], [499, 499, "CANCELLED"]);
+  });
+});
+
+describe("application/json; indent=2", () => {
+  it("is a reply for human eyes", async (t) => {
+    const { gateway } = await startKindsGateway(t);
+    const body = '{"fString":"ü","rInt32":[1,2]}';
+    for (const [accept, text] of [
+      ["application/json; indent=2", '{\n  "fString": "ü",\n  "rInt32": [\n    1,\n    2\n  ]\n}'],
+      ["application/json", '{"fString":"ü","rInt32":[1,2]}'],
+    ] as const) {
+      const reply = await ask(gateway, "/v1/echo", { headers: { accept }, body });
+      assert.deepEqual([reply.text(), reply.headers["content-type"]], [text, "application/json"]);
+    }
+  });
+});
+
+describe("etag: true", () => {
+  it("gives replies to GET a tag, and 304 to whoever has it", async (t) => {
+    const { gateway, upstream } = await startKindsGateway(t, { act: "etag: true" });
+    let name = "one";
+    upstream.behaviour.act = (call, reply) => {
+      call.sendMetadata(metadataOf({ "x-shelf": "a" }));
+      reply(null, encode("Result", { name }));
+    };
+    const get = (tag?: string) =>
+      ask(gateway, "/v1/act/x", tag === undefined ? {} : { headers: { "if-none-match": tag } });
+    const first = await get();
+    const tag = first.headers["etag"] ?? "";
+    assert.match(tag, /^"[\w-]+"$/);
+    assert.deepEqual([first.status, first.headers["vary"], first.text()], [200, "accept", '{"name":"one"}']);
+
+    const client = new RawClient(gateway.port);
+    for (const known of [tag, `W/${tag}`, `"other", ${tag}`, "*"]) {
+      client.send(requestBytes("/v1/act/x", { headers: { "if-none-match": known } }));
+      const reply = await client.reply();
+      assert.deepEqual([reply.status, reply.headers["etag"], reply.headers["x-shelf"]], [304, tag, "a"]);
+      for (const absent of ["content-type", "content-length", "transfer-encoding"]) {
+        assert.equal(reply.headers[absent], undefined, absent);
+      }
+    }
+    client.close();
+
+    name = "two";
+    const changed = await get(tag);
+    assert.equal(changed.status, 200);
+    assert.notEqual(changed.headers["etag"], tag);
+    const head = await ask(gateway, "/v1/act/x", { method: "HEAD" });
+    assert.equal(head.headers["etag"], changed.headers["etag"]);
+    const post = await ask(gateway, "/v1/act/x", { method: "POST", headers: { "if-none-match": "*" } });
+    assert.deepEqual([post.status, post.headers["etag"]], [200, undefined]);
+  });
+
+  it("takes the upstream's own tag", async (t) => {
+    const { gateway, upstream } = await startKindsGateway(t, { act: "etag: true" });
+    upstream.behaviour.act = (call, reply) => {
+      call.sendMetadata(metadataOf({ etag: 'W/"7"' }));
+      reply(null, encode("Result", {}));
+    };
+    const reply = await ask(gateway, "/v1/act/x", { headers: { "if-none-match": '"7"' } });
+    assert.deepEqual([reply.status, reply.headers["etag"]], [304, 'W/"7"']);
+  });
+
+  it("is off by default, and gives a failure no tag", async (t) => {
+    const off = await startKindsGateway(t);
+    assert.equal((await ask(off.gateway, "/v1/act/x")).headers["etag"], undefined);
+    const on = await startKindsGateway(t, { act: "etag: true" });
+    on.upstream.behaviour.act = (_, reply) => reply({ code: 5, details: "gone" });
+    const reply = await ask(on.gateway, "/v1/act/x", { headers: { "if-none-match": "*" } });
+    assert.deepEqual([reply.status, reply.headers["etag"]], [404, undefined]);
   });
 });

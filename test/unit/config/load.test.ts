@@ -63,6 +63,7 @@ describe("parseConfig()", () => {
           streamIdleTimeoutMs: 300_000,
           waitForReady: { timeoutMs: 5000, queue: 1000 },
           headers: { request: none, response: none },
+          etag: false,
           stream: { heartbeatMs: 15_000 },
           json: {
             names: "json",
@@ -100,6 +101,7 @@ defaults:
   wait_for_ready: { timeout: 0s, queue: 7 }
   headers: { request: { allow: [X-A, "x-b-*"], deny: [x-c], rename: { X-A: X-D } } }
   stream: { heartbeat: none }
+  etag: true
   json:
     names: proto
     int64: safe
@@ -161,6 +163,7 @@ routing: { trailing_slash: ignore, unescape: all }
         request: { allow: ["x-a", "x-b-*"], deny: ["x-c"], rename: { "x-a": "x-d" } },
         response: { allow: [], deny: [], rename: {} },
       },
+      etag: true,
       stream: { heartbeatMs: Infinity },
       json: {
         names: "proto",
