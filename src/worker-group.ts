@@ -16,7 +16,7 @@ import { createSpawn } from "./workers/cluster.ts";
 import { DiscoveryHub } from "./workers/discovery-hub.ts";
 import { mergeReadiness } from "./workers/merge-readiness.ts";
 import type { Answers, ConfigImage, FromWorker, Question, ToWorker } from "./workers/messages.ts";
-import { WorkerSlot } from "./workers/worker-slot.ts";
+import { WorkerSlot, type WorkerExit } from "./workers/worker-slot.ts";
 
 export interface WorkerGroupOptions {
   readonly workers: number;
@@ -74,7 +74,7 @@ export class WorkerGroup implements Serving {
       tell: (message) => this.tell(message),
       onTrouble: (upstream, reason) => observe({ upstream, type: "discovery_trouble", reason }),
       onRecovered: (upstream) => observe({ upstream, type: "discovery_recovered" }),
-      after: clock.after,
+      after: (ms, fn) => clock.after(ms, fn),
     });
     const spawn = createSpawn(options.workerScript);
     this.slots = Array.from(
@@ -87,7 +87,7 @@ export class WorkerGroup implements Serving {
           onHello: (slot) => this.onHello(slot),
           onLoaded: (slot, message, isFirst) => this.onLoaded(slot, message, isFirst),
           onRefused: (slot, message) => this.onRefused(slot, message),
-          onExit: (slot, how, nextMs) => this.onExit(slot, how, nextMs),
+          onExit: (slot, exit) => this.onExit(slot, exit),
         }),
     );
   }
@@ -202,14 +202,14 @@ export class WorkerGroup implements Serving {
     if (this.isOpen) slot.replace(this.releaseMs);
   }
 
-  private onExit(slot: WorkerSlot, how: number | string, nextMs: number | null): void {
+  private onExit(slot: WorkerSlot, { pid, how, nextMs }: WorkerExit): void {
     const last = this.lastMetrics.get(slot) ?? [];
     this.lastMetrics.delete(slot);
     if (this.load !== null) this.settle(slot, this.load.number, new Error(`worker ${slot.number} ended with ${how}`));
     if (nextMs === null || !this.isOpen) return;
     if (this.running().length === 0) this.portToRegain = this.port;
     this.total.workerEnded(last);
-    const facts = { worker: slot.number, ended_with: how, next_in_ms: nextMs };
+    const facts = { worker: slot.number, pid, ended_with: how, next_in_ms: nextMs };
     this.options.log.logger.warn(facts, "worker lost, another takes its place");
   }
 

@@ -4,6 +4,7 @@ import type { WorkerListener, WorkerProcess } from "./worker-slot.ts";
 
 /** Starts processes that run `script worker` and share ports by Node's cluster. One caller per process. */
 export function createSpawn(script: string): (number: number, listener: WorkerListener) => WorkerProcess {
+  if (!cluster.isPrimary) throw new Error("a process of another's cluster cannot have workers of its own");
   // The primary accepts connections and hands them out in turn to workers that took their last one: clients that keep
   // their connections are spread evenly, and who hangs gets no more. docs/decisions/0006-workers.md has figures.
   cluster.schedulingPolicy = cluster.SCHED_RR;

@@ -24,8 +24,15 @@ export interface SlotOptions {
   /** `isFirst`: the process serves from now on. */
   readonly onLoaded: (slot: WorkerSlot, message: FromWorker & { type: "loaded" }, isFirst: boolean) => void;
   readonly onRefused: (slot: WorkerSlot, message: FromWorker & { type: "refused" }) => void;
-  /** The process is gone; another comes in `nextMs`, or none (null) where the slot was closed. */
-  readonly onExit: (slot: WorkerSlot, how: number | string, nextMs: number | null) => void;
+  readonly onExit: (slot: WorkerSlot, exit: WorkerExit) => void;
+}
+
+export interface WorkerExit {
+  readonly pid: number;
+  /** Its exit code, or the signal that ended it. */
+  readonly how: number | string;
+  /** When another takes its place; null for never, since the slot was closed. */
+  readonly nextMs: number | null;
 }
 
 // Who lives this long has not died of what it began with: its successor starts at once.
@@ -43,6 +50,8 @@ export class WorkerSlot {
   readonly number: number;
   private readonly options: SlotOptions;
   private process: WorkerProcess | null = null;
+  /** It has said hello: what is sent before that is lost. */
+  private isListening = false;
   private startedMs = 0;
   /** How often in a row a process died before it was sound. */
   private earlyDeaths = 0;
@@ -72,6 +81,7 @@ export class WorkerSlot {
       onMessage: (message) => {
         switch (message.type) {
           case "hello":
+            this.isListening = true;
             return onHello(this);
           case "loaded": {
             const isFirst = this.loaded === 0;
@@ -90,8 +100,9 @@ export class WorkerSlot {
     });
   }
 
+  /** Nothing where no process listens: one that begins to is told all by who hears its hello. */
   send(message: ToWorker): void {
-    this.process?.send(message);
+    if (this.isListening) this.process?.send(message);
   }
 
   /** Null where no answer comes in time: there is no process, it ended, or it hangs. */
@@ -118,7 +129,8 @@ export class WorkerSlot {
     if (this.process === null) return;
     const gone = new Promise<void>((resolve) => (this.gone = resolve));
     const stopTimer = this.options.clock.after(killMs, () => this.kill());
-    this.send({ type: "drain", limitMs });
+    if (this.isListening) this.send({ type: "drain", limitMs });
+    else this.kill();
     await gone;
     stopTimer();
   }
@@ -130,11 +142,13 @@ export class WorkerSlot {
 
   private onExit(how: number | string): void {
     const { clock, onExit } = this.options;
+    const { pid } = this;
     this.process = null;
+    this.isListening = false;
     this.loaded = 0;
     for (const id of [...this.asks.keys()]) this.settle(id, null);
     if (this.isClosed) {
-      onExit(this, how, null);
+      onExit(this, { pid, how, nextMs: null });
       this.gone();
       return;
     }
@@ -143,7 +157,7 @@ export class WorkerSlot {
     // Twice the one before, from the second early death on; the first may be an accident.
     const delayMs = this.earlyDeaths < 2 ? 0 : Math.min(FIRST_DELAY_MS * 2 ** (this.earlyDeaths - 2), MAX_DELAY_MS);
     this.cancelStart = clock.after(delayMs, () => this.start());
-    onExit(this, how, delayMs);
+    onExit(this, { pid, how, nextMs: delayMs });
   }
 
   private settle(id: number, answer: Answers[Question] | null): void {

@@ -248,6 +248,22 @@ describe("serve --workers 2", () => {
     await until("no worker is left", () => gateway.pids().every(isGone), 5000);
   });
 
+  it("ends at once, workers included, at a second SIGTERM a second later", async (t) => {
+    const { gateway, upstream } = await startBoth(t);
+    const arrived = Promise.withResolvers<void>();
+    upstream.behaviour.act = () => arrived.resolve(); // never answers
+    const client = open(t, gateway).send(get("/v1/act/x"));
+    await arrived.promise;
+    process.kill(gateway.pid, "SIGTERM");
+    await until("the drain", () => gateway.logged("draining").length === 1);
+    const startMs = performance.now();
+    await until("a second", () => performance.now() - startMs > 1050);
+    process.kill(gateway.pid, "SIGTERM");
+    assert.equal(await gateway.exited, 1);
+    await until("no worker is left", () => gateway.pids().every(isGone), 1000);
+    assert.equal(await client.closed(), "");
+  });
+
   it("divides the queue of calls that wait for an instance among the workers, rounded up", async (t) => {
     const nobody = createServer().listen(0, "127.0.0.1");
     await once(nobody, "listening");

@@ -20,7 +20,7 @@ function startSlot() {
     onHello: () => told.push(["hello"]),
     onLoaded: (_, { load }, isFirst) => told.push(["loaded", load, isFirst]),
     onRefused: (_, { reason }) => told.push(["refused", reason]),
-    onExit: (_, how, nextMs) => told.push(["exit", how, nextMs]),
+    onExit: (_, { how, nextMs }) => told.push(["exit", how, nextMs]),
   });
   slot.start();
   const last = () => processes.at(-1) ?? assert.fail("no process was started");
@@ -84,10 +84,29 @@ describe("WorkerSlot", () => {
     ]);
   });
 
+  it("sends nothing before its process listens", () => {
+    const { slot, last, hear } = startSlot();
+    const drain: ToWorker = { type: "drain", limitMs: 1 };
+    slot.send(drain);
+    assert.deepEqual(last().sent, []);
+    hear({ type: "hello" });
+    slot.send(drain);
+    assert.deepEqual(last().sent, [drain]);
+  });
+
+  it("kills at its close a process that does not listen yet", async () => {
+    const { slot, last } = startSlot();
+    const closing = slot.close(3000, 5000);
+    assert.deepEqual([last().sent, last().killed], [[], 1]);
+    last().listener.onExit("SIGKILL");
+    await closing;
+  });
+
   it("answers null where the process does not serve yet, does not answer in time, or ends", async () => {
     const { clock, slot, load, hear, last } = startSlot();
     assert.equal(await slot.ask("metrics", 1000), null);
     assert.deepEqual(last().sent, []);
+    hear({ type: "hello" });
     load(1);
     const good = slot.ask("metrics", 1000);
     const late = slot.ask("readiness", 1000);
@@ -104,7 +123,9 @@ describe("WorkerSlot", () => {
   });
 
   it("closes by draining its process, kills one that does not end in time, and starts no other", async () => {
-    const { clock, slot, processes, last, told } = startSlot();
+    const { clock, slot, processes, last, told, hear } = startSlot();
+    hear({ type: "hello" });
+    told.length = 0;
     let isClosed = false;
     const closing = slot.close(3000, 5000).then(() => (isClosed = true));
     assert.deepEqual(last().sent, [{ type: "drain", limitMs: 3000 }]);
