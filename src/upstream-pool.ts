@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { UpstreamReadiness } from "./admin/server.ts";
 import type { CallTarget } from "./call/call.ts";
 import type { UpstreamConfig } from "./config/config.ts";
@@ -6,7 +7,7 @@ import type { Random } from "./core/random.ts";
 import type { ResolverSource } from "./resolvers.ts";
 import type { UpstreamGauges } from "./telemetry/metrics.ts";
 import type { ConnectionFactory } from "./upstream/connection/connection.ts";
-import { createHttp2Connection, http2Connection } from "./upstream/connection/http2.ts";
+import { createHttp2Connection } from "./upstream/connection/http2.ts";
 import type { UpstreamEvent } from "./upstream/event.ts";
 import { createUpstream, type Upstream, type UpstreamSettings } from "./upstream/upstream.ts";
 
@@ -135,12 +136,12 @@ export class UpstreamPool {
     return { name: config.name, upstream, wasReady: false, cancelRelease: null };
   }
 
-  private connectionOf({ transport, keepalive }: UpstreamConfig): ConnectionFactory {
+  private connectionOf({ transport, keepalive, tls }: UpstreamConfig): ConnectionFactory {
     if (transport === "grpc-js") {
       if (this.grpcJs === null) throw new Error("prepare() was not called with this configuration");
-      return this.grpcJs.grpcJsConnection;
+      return this.grpcJs.createGrpcJsConnection(tls);
     }
-    return keepalive === null ? http2Connection : createHttp2Connection({ keepalive });
+    return createHttp2Connection({ keepalive, tls });
   }
 }
 
@@ -149,8 +150,10 @@ function settingsOf({ loadBalancing, policy, removalGuardMs }: UpstreamConfig): 
 }
 
 function keyOf(config: UpstreamConfig): string {
-  const { name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, etcd } = config;
-  return JSON.stringify([name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, etcd]);
+  const { name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, tls, etcd } = config;
+  // The contents of certificates count, not their files' names: a reload after they were renewed makes new connections.
+  const credentials = tls === null ? null : createHash("sha256").update(JSON.stringify(tls)).digest("base64");
+  return JSON.stringify([name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, credentials, etcd]);
 }
 
 function missingEndpoints(discovery: string): string {

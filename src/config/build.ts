@@ -5,7 +5,7 @@ import { toServerOptions } from "../edge/options.ts";
 import { toHttpRule, toRoutingOptions, toRpc } from "../routing/options.ts";
 import { toSchemaSource } from "../schema/options.ts";
 import { toFieldSources } from "../transcode/options.ts";
-import { toKeepalive } from "../upstream/options.ts";
+import { toKeepalive, toTls } from "../upstream/options.ts";
 import type { Config, PlacedRule, Policy, RouteConfig, UpstreamConfig } from "./config.ts";
 import { nearestSpot } from "./issues.ts";
 import { formatPath, type Path } from "./path.ts";
@@ -13,19 +13,29 @@ import { defaultPolicy, mergePolicy, toPolicyOverrides } from "./policy.ts";
 import type { ParsedFile, ParsedRoute, ParsedUpstream } from "./schema.ts";
 import type { Position, YamlFile } from "./yaml.ts";
 
-/** Makes the configuration of a file that the schema has accepted, and says what in it has no effect. */
-export function buildConfig(parsed: ParsedFile, file: string, yaml: YamlFile): { config: Config; warnings: Problem[] } {
-  const builder = new Builder(parsed, file, yaml);
-  return { config: builder.build(), warnings: builder.warnings };
+/**
+ * Makes the configuration of a file that the schema has accepted, and says what in it is wrong or has no effect.
+ * `readFile` gives the text of a file that it names.
+ */
+export function buildConfig(
+  parsed: ParsedFile,
+  file: string,
+  yaml: YamlFile,
+  readFile: (path: string) => string,
+): { config: Config; problems: readonly Problem[] } {
+  const builder = new Builder(parsed, file, yaml, readFile);
+  return { config: builder.build(), problems: builder.problems };
 }
 
 class Builder {
-  readonly warnings: Problem[] = [];
+  readonly problems: Problem[] = [];
   private readonly parsed: ParsedFile;
   private readonly file: string;
   private readonly yaml: YamlFile;
+  private readonly readFile: (path: string) => string;
 
-  constructor(parsed: ParsedFile, file: string, yaml: YamlFile) {
+  constructor(parsed: ParsedFile, file: string, yaml: YamlFile, readFile: (path: string) => string) {
+    this.readFile = readFile;
     this.parsed = parsed;
     this.file = file;
     this.yaml = yaml;
@@ -64,6 +74,7 @@ class Builder {
       maxMessageBytes: parsed.limits.message,
       transport: parsed.transport,
       keepalive: toKeepalive(parsed.keepalive),
+      tls: toTls(parsed.tls, this.readFile, (key, message) => this.refuse([...at, "tls", key], message)),
       etcd: toEtcdOptions(parsed.target, this.parsed.defaults.discovery, parsed.discovery),
       policy: mergePolicy(defaults, toPolicyOverrides(parsed)),
       position: this.keyAt(at),
@@ -105,7 +116,15 @@ class Builder {
   }
 
   private warn(at: Path, message: string): void {
+    this.tell(at, this.keyAt(at), message, "warning");
+  }
+
+  private refuse(at: Path, message: string): void {
+    this.tell(at, nearestSpot(at, this.yaml.spots).value, message, "error");
+  }
+
+  private tell(at: Path, { line, column }: Position, message: string, severity: Problem["severity"]): void {
     const prefix = at.length === 0 ? "" : `${formatPath(at)}: `;
-    this.warnings.push({ file: this.file, ...this.keyAt(at), message: prefix + message, severity: "warning" });
+    this.problems.push({ file: this.file, line, column, message: prefix + message, severity });
   }
 }

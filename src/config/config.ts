@@ -5,6 +5,7 @@ import type { RoutingOptions } from "../routing/table.ts";
 import type { HttpRule } from "../schema/http-rule.ts";
 import type { SchemaSource } from "../schema/load.ts";
 import type { FieldSource } from "../transcode/options.ts";
+import type { TlsOptions } from "../upstream/connection/tls.ts";
 import type { Keepalive, LoadBalancing } from "../upstream/options.ts";
 import type { Policy } from "./policy.ts";
 import type { Position } from "./yaml.ts";
@@ -38,6 +39,8 @@ export interface UpstreamConfig {
   readonly transport: "http2" | "grpc-js";
   /** Of transport http2; null: none. */
   readonly keepalive: Keepalive | null;
+  /** Null: plaintext. */
+  readonly tls: TlsOptions | null;
   /** The etcd that an `etcd:` target is looked up in; null for other targets. */
   readonly etcd: EtcdOptions | null;
   readonly policy: Policy;

@@ -70,8 +70,10 @@ export function parseConfig(
   const { overrides, problems: wrong } = applyOverrides(options.env, options.overrides ?? {});
   problems.push(...wrong);
   if (!result.success || problems.length > 0) throw problemsError(file, inFileOrder(problems));
-  const { config, warnings } = buildConfig(result.data, file, yaml);
-  return { config: { ...config, server: overrides(config.server) }, warnings };
+  const { config, problems: found } = buildConfig(result.data, file, yaml, options.readFile);
+  const errors = found.filter(({ severity }) => severity === "error");
+  if (errors.length > 0) throw problemsError(file, inFileOrder(errors));
+  return { config: { ...config, server: overrides(config.server) }, warnings: found };
 }
 
 function inFileOrder(problems: readonly Problem[]): Problem[] {

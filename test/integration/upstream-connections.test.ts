@@ -6,10 +6,11 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { Metadata } from "@grpc/grpc-js";
 import { Code } from "../../src/core/code.ts";
 import type { ConnectionFactory } from "../../src/upstream/connection/connection.ts";
-import { connections } from "../support/connections.ts";
+import { securedConnections } from "../support/connections.ts";
 import { TestConnection } from "../support/grpc-calls.ts";
 import { startGrpcServer, type GrpcServer } from "../support/grpc-server.ts";
 import { labMethods } from "../support/grpc-server-lab.ts";
+import { createH2Server, createRawServer } from "../support/tls.ts";
 import { until } from "../support/until.ts";
 
 const opened: TestConnection[] = [];
@@ -33,35 +34,38 @@ afterEach(() => {
   for (const test of opened.splice(0)) test.connection.destroy();
 });
 
-for (const [name, factory] of connections)
+for (const [name, factory, identity] of securedConnections)
   describe(`${name} connection: an attempt`, () => {
     let server: GrpcServer;
     let received: Metadata;
     before(async () => {
-      server = await startGrpcServer({
-        ...labMethods("a"),
-        "/test.Lab/Metadata": {
-          kind: "unary",
-          handle: (call, reply) => {
-            received = call.metadata;
-            const initial = new Metadata();
-            initial.set("x-initial", "i");
-            initial.set("x-initial-bin", Buffer.from([0, 255]));
-            call.sendMetadata(initial);
-            const trailing = new Metadata();
-            trailing.set("x-trailing", "t");
-            reply(null, Buffer.from("ok"), trailing);
+      server = await startGrpcServer(
+        {
+          ...labMethods("a"),
+          "/test.Lab/Metadata": {
+            kind: "unary",
+            handle: (call, reply) => {
+              received = call.metadata;
+              const initial = new Metadata();
+              initial.set("x-initial", "i");
+              initial.set("x-initial-bin", Buffer.from([0, 255]));
+              call.sendMetadata(initial);
+              const trailing = new Metadata();
+              trailing.set("x-trailing", "t");
+              reply(null, Buffer.from("ok"), trailing);
+            },
+          },
+          "/test.Lab/HeadersThenFail": {
+            kind: "server_stream",
+            handle: (call) => {
+              call.write(Buffer.from("one"));
+              call.once("drain", () => {});
+              setImmediate(() => call.emit("error", { code: Code.Internal, details: "mine" }));
+            },
           },
         },
-        "/test.Lab/HeadersThenFail": {
-          kind: "server_stream",
-          handle: (call) => {
-            call.write(Buffer.from("one"));
-            call.once("drain", () => {});
-            setImmediate(() => call.emit("error", { code: Code.Internal, details: "mine" }));
-          },
-        },
-      });
+        { identity },
+      );
     });
     after(() => server.destroy());
 
@@ -209,15 +213,18 @@ for (const [name, factory] of connections)
       const seen = new Promise<void>((resolve) => (cancelled = resolve));
       let begun: () => void = () => {};
       const started = new Promise<void>((resolve) => (begun = resolve));
-      const slow = await startGrpcServer({
-        "/test.Lab/Hang": {
-          kind: "unary",
-          handle: (call) => {
-            call.on("cancelled", cancelled);
-            begun();
+      const slow = await startGrpcServer(
+        {
+          "/test.Lab/Hang": {
+            kind: "unary",
+            handle: (call) => {
+              call.on("cancelled", cancelled);
+              begun();
+            },
           },
         },
-      });
+        { identity },
+      );
       try {
         const test = await connect(factory, slow.address);
         const { recorder, handle } = test.start("Hang");
@@ -254,7 +261,7 @@ for (const [name, factory] of connections)
     });
   });
 
-for (const [name, factory] of connections)
+for (const [name, factory, identity] of securedConnections)
   describe(`${name} connection: a peer that misbehaves`, () => {
     const servers: { close(): void }[] = [];
     const sockets = new Set<Socket>();
@@ -274,7 +281,7 @@ for (const [name, factory] of connections)
     }
 
     function h2(onStream: (stream: http2.ServerHttp2Stream) => void): Promise<string> {
-      const server = http2.createServer();
+      const server = createH2Server(identity);
       server.on("stream", (stream: http2.ServerHttp2Stream) => {
         stream.on("error", () => {});
         onStream(stream);
@@ -436,7 +443,7 @@ for (const [name, factory] of connections)
     it("moves to a new connection on GOAWAY, and lets what runs on the old one end", async () => {
       const sessions: http2.ServerHttp2Session[] = [];
       const streams: http2.ServerHttp2Stream[] = [];
-      const server = http2.createServer();
+      const server = createH2Server(identity);
       server.on("session", (session) => sessions.push(session));
       server.on("stream", (stream: http2.ServerHttp2Stream) => void streams.push(stream));
       const address = await listen(server);
@@ -459,7 +466,7 @@ for (const [name, factory] of connections)
       const frame = (type: number, payload: number[]) =>
         Buffer.from([0, 0, payload.length, type, 0, 0, 0, 0, 0, ...payload]);
       const address = await listen(
-        net.createServer((socket) => {
+        createRawServer(identity, (socket) => {
           socket.on("error", () => {});
           socket.write(frame(4, [])); // SETTINGS
           let bytes = Buffer.alloc(0);
@@ -491,11 +498,11 @@ for (const [name, factory] of connections)
     });
 
     it("uses an instance that restarts on its address", async () => {
-      const first = await startGrpcServer(labMethods("a"));
+      const first = await startGrpcServer(labMethods("a"), { identity });
       const test = await connect(factory, first.address);
       first.destroy();
       await test.until("backoff");
-      const second = await startGrpcServer(labMethods("b"), { port: first.port });
+      const second = await startGrpcServer(labMethods("b"), { port: first.port, identity });
       try {
         await test.until("ready");
         assert.deepEqual((await test.run("Name")).messages, ["b"]);

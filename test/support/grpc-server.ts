@@ -10,6 +10,7 @@ import {
   type ServiceDefinition,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import type { ServerIdentity } from "./tls.ts";
 
 /** A method that sees messages as bytes, so that no test needs protos to speak gRPC. */
 export type RawMethod =
@@ -32,13 +33,20 @@ export interface GrpcServer {
   destroy(): void;
 }
 
+export interface GrpcServerOptions {
+  readonly port?: number;
+  readonly options?: ServerOptions;
+  /** Plaintext without one. */
+  readonly identity?: ServerIdentity | null;
+}
+
 /** A real grpc-js server on 127.0.0.1. Methods are keyed by path, `/pkg.Service/Method`. */
 export async function startGrpcServer(
   methods: Readonly<Record<string, RawMethod>>,
-  { port = 0, options = {} }: { port?: number; options?: ServerOptions } = {},
+  { port = 0, options = {}, identity = null }: GrpcServerOptions = {},
 ): Promise<GrpcServer> {
   const server = new Server({ "grpc.enable_channelz": 0, "grpc.max_receive_message_length": -1, ...options });
-  const identity = (bytes: Buffer) => bytes;
+  const asIs = (bytes: Buffer) => bytes;
   const definition: Record<string, ServiceDefinition[string]> = {};
   const implementation: Record<string, UntypedServiceImplementation[string]> = {};
   for (const [path, method] of Object.entries(methods)) {
@@ -46,16 +54,16 @@ export async function startGrpcServer(
       path,
       requestStream: method.kind === "client_stream" || method.kind === "bidi_stream",
       responseStream: method.kind === "server_stream" || method.kind === "bidi_stream",
-      requestSerialize: identity,
-      requestDeserialize: identity,
-      responseSerialize: identity,
-      responseDeserialize: identity,
+      requestSerialize: asIs,
+      requestDeserialize: asIs,
+      responseSerialize: asIs,
+      responseDeserialize: asIs,
     };
     implementation[path] = method.handle as UntypedServiceImplementation[string]; // its kind is in the definition
   }
   server.addService(definition, implementation);
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`127.0.0.1:${port}`, ServerCredentials.createInsecure(), (error, taken) =>
+    server.bindAsync(`127.0.0.1:${port}`, credentialsOf(identity), (error, taken) =>
       error === null ? resolve(taken) : reject(error),
     );
   });
@@ -66,4 +74,11 @@ export async function startGrpcServer(
     close: () => new Promise((resolve) => server.tryShutdown(() => resolve())),
     destroy: () => server.forceShutdown(),
   };
+}
+
+function credentialsOf(identity: ServerIdentity | null): ServerCredentials {
+  if (identity === null) return ServerCredentials.createInsecure();
+  const { cert, key, ca } = identity;
+  const own = { cert_chain: Buffer.from(cert), private_key: Buffer.from(key) };
+  return ServerCredentials.createSsl(ca === undefined ? null : Buffer.from(ca), [own], ca !== undefined);
 }

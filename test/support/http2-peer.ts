@@ -87,6 +87,7 @@ export class Http2Peer implements Transport {
           return this;
         },
         scheme: "http",
+        authority: null,
         userAgent: "sluice",
         keepalive: null,
         lastStreamId: 2 ** 31 - 1,

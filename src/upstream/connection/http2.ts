@@ -3,14 +3,17 @@ import type { ConnectionFactory } from "./connection.ts";
 import type { LivenessOptions } from "./http2/liveness.ts";
 import { MAX_31_BITS } from "./http2/frame.ts";
 import { Session } from "./http2/session.ts";
-import { dialTcp } from "./http2/transport.ts";
+import { dialTcp, dialTls } from "./http2/transport.ts";
 import { RemadeConnection } from "./remade-connection.ts";
+import { TlsClient, type TlsOptions } from "./tls.ts";
 
 export interface Http2ConnectionOptions {
   /** Sent as `user-agent`. Default `sluice`. */
   readonly userAgent?: string;
   /** Off by default. */
-  readonly keepalive?: Keepalive;
+  readonly keepalive?: Keepalive | null;
+  /** Plaintext without it. */
+  readonly tls?: TlsOptions | null;
 }
 
 /** Connections over our own HTTP/2 client, plaintext. */
@@ -18,13 +21,16 @@ export const http2Connection: ConnectionFactory = createHttp2Connection();
 
 export function createHttp2Connection({
   userAgent = "sluice",
-  keepalive,
+  keepalive = null,
+  tls = null,
 }: Http2ConnectionOptions = {}): ConnectionFactory {
+  const client = tls === null ? null : new TlsClient(tls);
   const session = {
-    dial: dialTcp,
-    scheme: "http",
+    dial: client === null ? dialTcp : dialTls(client),
+    scheme: client === null ? "http" : "https",
+    authority: client === null ? null : client.serverName,
     userAgent,
-    keepalive: keepalive === undefined ? null : toLiveness(keepalive),
+    keepalive: keepalive === null ? null : toLiveness(keepalive),
     lastStreamId: MAX_31_BITS,
   } as const;
   return (address, options, events) =>

@@ -5,13 +5,19 @@ import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { loadConfig, parseConfig, type Loaded, type LoadOptions } from "../../../src/config/load.ts";
 import { formatProblem, problemsOf } from "../../../src/core/problem.ts";
+import { pem } from "../../support/tls.ts";
 
 const env = { PORT: "8081", TIMEOUT: "2s", SECRET: "hunter2", YES: "true" };
+
+const files: Record<string, string> = { secret: "hunter2\n", no: "no certificate\n" };
 
 function parse(text: string, options: Partial<LoadOptions> = {}): Loaded {
   return parseConfig(text, "dir/r.yaml", {
     env,
-    readFile: (name) => (name === "secret" ? "hunter2\n" : assert.fail(`read ${name}`)),
+    readFile: (name) => {
+      if (name.endsWith(".pem")) return pem(name.slice(0, -".pem".length));
+      return files[name] ?? assert.fail(`read ${name}`);
+    },
     ...options,
   });
 }
@@ -56,6 +62,7 @@ describe("parseConfig()", () => {
         maxMessageBytes: 4_194_304,
         transport: "http2",
         keepalive: null,
+        tls: null,
         etcd: null,
         policy: {
           timeoutMs: 5000,
@@ -259,6 +266,26 @@ routes:
     assert.deepEqual(parse(`${HEAD}${UPSTREAM}routes: [{ rpc: a.B/C, get: /c }]`).config.routes[0]?.sources, []);
   });
 
+  it("takes what TLS needs from files beside it, or as text", () => {
+    const tls = (yaml: string) =>
+      parse(
+        `${HEAD}${ROUTE}upstreams:
+  u:
+    target: pass:///h:1
+    schema: { descriptor_set: d }
+    tls: ${yaml}
+`,
+        { env: { CA: pem("ca") } },
+      ).config.upstreams[0]?.tls;
+    assert.deepEqual(tls("{}"), { ca: null, identity: null, serverName: null });
+    assert.deepEqual(tls("{ ca: ca.pem, cert: client.pem, key: client-key.pem, server_name: lab.test }"), {
+      ca: pem("ca"),
+      identity: { cert: pem("client"), key: pem("client-key") },
+      serverName: "lab.test",
+    });
+    assert.deepEqual(tls('{ ca: "${CA}" }')?.ca, pem("ca"));
+  });
+
   it("takes sections without a value as empty", () => {
     assert.deepEqual(parse(`${GOOD}server:\ndefaults:\nannotations:\n`).config.server, parse(GOOD).config.server);
   });
@@ -299,7 +326,20 @@ routes:
     ],
     [route("gett: /x"), '3:24: routes[0]: unknown key "gett"; did you mean "get"?'],
     // later
-    [u("tls: {}"), "3:71: upstreams.u: tls is not supported yet"],
+    [u("zone: a"), "3:71: upstreams.u: zone is not supported yet"],
+    // tls
+    [
+      u("tls: { ca: no, cert: server.pem, key: missing.pem }"),
+      "3:82: upstreams.u.tls.ca: expected certificates in PEM form",
+      '3:109: upstreams.u.tls.key: file "missing.pem" cannot be read: ENOENT',
+    ],
+    [u("tls: { cert: server.pem, key: client-key.pem }"), "3:101: upstreams.u.tls.key: is not the key of cert"],
+    [u("tls: { cert: server.pem }"), "3:84: upstreams.u.tls.cert: needs its key"],
+    [u("tls: { key: server-key.pem }"), "3:83: upstreams.u.tls.key: belongs to a cert, which is missing"],
+    [
+      u("tls: { server_name: a:1 }"),
+      '3:91: upstreams.u.tls.server_name: expected a host name or an IP address, without a port, not "a:1"',
+    ],
     [u("transport: quic"), '3:82: upstreams.u.transport: expected http2 or grpc-js, not "quic"'],
     [u("keepalive: 5m"), '3:82: upstreams.u.keepalive: expected a map of keys, not "5m"'],
     [

@@ -12,6 +12,7 @@ import type { AttemptListener, AttemptRequest, CallHandle } from "../../../call/
 import { systemClock, type Clock } from "../../../core/clock.ts";
 import type { ConnectionOptions } from "../connection.ts";
 import type { ConnectionSession, SessionListener } from "../remade-connection.ts";
+import type { TlsClient } from "../tls.ts";
 import { Attempt } from "./attempt.ts";
 
 /**
@@ -27,12 +28,13 @@ export class Session implements ConnectionSession {
   private wasReady = false;
   private isGone = false;
 
-  constructor(address: string, options: ConnectionOptions, listener: SessionListener) {
+  constructor(address: string, options: ConnectionOptions, tls: TlsClient | null, listener: SessionListener) {
     this.options = options;
     this.clock = options.clock ?? systemClock;
     this.listener = listener;
     // `dns:` also takes plain addresses, v6 in brackets, without asking anyone.
-    this.channel = new Channel(`dns:${address}`, new SocketKeeper(this), channelOptions(options));
+    const keeper = new SocketKeeper(this, address, tls);
+    this.channel = new Channel(`dns:${address}`, keeper, channelOptions(options, tls?.serverName ?? null));
     this.channel.getConnectivityState(true);
     this.watch();
   }
@@ -128,7 +130,7 @@ export class Session implements ConnectionSession {
   }
 }
 
-function channelOptions(options: ConnectionOptions): ChannelOptions {
+function channelOptions(options: ConnectionOptions, authority: string | null): ChannelOptions {
   return {
     "grpc.primary_user_agent": "sluice",
     "grpc.max_receive_message_length": options.maxMessageBytes,
@@ -145,24 +147,29 @@ function channelOptions(options: ConnectionOptions): ChannelOptions {
     "grpc.enable_channelz": 0,
     // The most that a timer takes: an idle connection is kept.
     "grpc.client_idle_timeout_ms": 2 ** 31 - 1,
+    ...(authority === null ? {} : { "grpc.default_authority": authority }),
   };
 }
 
 /**
- * Plaintext credentials that show the sockets to their session. This is the one place that leans on a method which
+ * Credentials that show the sockets to their session, and make TLS of them where it is asked for. This is the one place that leans on a method which
  * grpc-js types but calls internal: it gives no other hold on a socket whose HTTP/2 handshake does not end.
  */
 class SocketKeeper extends ChannelCredentials {
   private readonly session: Session;
+  private readonly address: string;
+  private readonly tls: TlsClient | null;
   private readonly inner = credentials.createInsecure();
 
-  constructor(session: Session) {
+  constructor(session: Session, address: string, tls: TlsClient | null) {
     super();
     this.session = session;
+    this.address = address;
+    this.tls = tls;
   }
 
   override _isSecure(): boolean {
-    return this.inner._isSecure();
+    return this.tls !== null;
   }
 
   override _equals(other: ChannelCredentials): boolean {
@@ -174,9 +181,10 @@ class SocketKeeper extends ChannelCredentials {
   ): ReturnType<ChannelCredentials["_createSecureConnector"]> {
     const connector = this.inner._createSecureConnector(...args);
     return {
-      connect: (socket) => {
-        if (!this.session.addSocket(socket)) return Promise.reject(new Error("given up"));
-        return connector.connect(socket);
+      connect: async (socket) => {
+        if (!this.session.addSocket(socket)) throw new Error("given up");
+        if (this.tls === null) return connector.connect(socket);
+        return { socket: await this.tls.secure(this.address, socket), secure: true };
       },
       waitForReady: () => connector.waitForReady(),
       getCallCredentials: () => connector.getCallCredentials(),

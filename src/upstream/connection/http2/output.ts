@@ -44,6 +44,8 @@ export class Output {
 
   flush(): void {
     if (this.at === this.from) return;
+    // All that was written before is taken; a TLS socket never has it by the end of this.
+    if (this.transport.pendingBytes === 0) this.owedAcks = 0;
     this.transport.write(
       this.from === 0 && this.at === this.slab.length ? this.slab : this.slab.subarray(this.from, this.at),
     );
@@ -51,7 +53,6 @@ export class Output {
     if (this.transport.pendingBytes > 0) return;
     // The system has copied it all.
     this.from = this.at = 0;
-    this.owedAcks = 0;
   }
 
   preface(settings: readonly (readonly [name: number, value: number])[]): void {

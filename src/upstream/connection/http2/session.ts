@@ -21,6 +21,8 @@ import type { Dial, Transport, TransportListener } from "./transport.ts";
 export interface SessionOptions {
   readonly dial: Dial;
   readonly scheme: "http" | "https";
+  /** Sent as `:authority`; null: the address. */
+  readonly authority: string | null;
   readonly userAgent: string;
   readonly keepalive: LivenessOptions | null;
   /** The last stream id to use; 2^31-1 but in tests. */
@@ -85,7 +87,7 @@ export class Session implements ConnectionSession, StreamHost, FrameListener, Tr
     this.lastId = session.lastStreamId;
     this.requestHeaders = new RequestHeaders({
       scheme: session.scheme,
-      authority: address,
+      authority: session.authority ?? address,
       userAgent: session.userAgent,
     });
     this.budget = new FrameBudget(this.clock);
@@ -431,10 +433,11 @@ export class Session implements ConnectionSession, StreamHost, FrameListener, Tr
       this.transport.destroy();
       return;
     }
+    const isTaking = this.transport.pendingBytes === 0;
     this.output.goaway(code);
     this.output.flush();
-    // A peer that takes nothing more would keep the socket for ever.
-    if (this.transport.pendingBytes > 0) this.transport.destroy();
-    else this.transport.end();
+    // A peer that takes nothing more would keep the socket.
+    if (isTaking) this.transport.end();
+    else this.transport.destroy();
   }
 }

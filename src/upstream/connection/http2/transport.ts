@@ -1,4 +1,7 @@
 import net from "node:net";
+import tls from "node:tls";
+import { splitAddress } from "../address.ts";
+import { NO_HTTP2, tlsReason, type TlsClient } from "../tls.ts";
 
 /** A byte stream to an instance: what a session needs of a socket, TCP or TLS. */
 export interface Transport {
@@ -30,36 +33,61 @@ const READ_BUFFER_BYTES = 1 << 16;
 // Finds a peer that vanished without a word while nothing is asked of it, where a NAT or a firewall allows.
 const TCP_KEEPALIVE_DELAY_MS = 30_000;
 
-/** Plain TCP. */
-export const dialTcp: Dial = (address, listener) => new TcpTransport(address, listener);
+// How long a peer that takes nothing may hold up what is left to write before the end.
+const END_TIMEOUT_MS = 5_000;
 
-class TcpTransport implements Transport {
+/** Plain TCP. */
+export const dialTcp: Dial = (address, listener) =>
+  new SocketTransport(net.connect({ ...splitAddress(address), onread: readInto(listener) }), "connect", listener);
+
+/** TLS over TCP. */
+export function dialTls(client: TlsClient): Dial {
+  return (address, listener) => {
+    const options: tls.ConnectionOptions & { onread: net.OnReadOpts } = {
+      ...client.optionsFor(address),
+      ...splitAddress(address),
+      onread: readInto(listener),
+    };
+    const socket = tls.connect(options);
+    client.keepSessions(address, socket);
+    return new SocketTransport(socket, "secureConnect", {
+      onOpen() {
+        if (socket.alpnProtocol === "h2") listener.onOpen();
+        else socket.destroy(new Error(NO_HTTP2));
+      },
+      onBytes: (bytes, length) => listener.onBytes(bytes, length),
+      onDrain: () => listener.onDrain(),
+      onClosed: (reason) => listener.onClosed(reason),
+    });
+  };
+}
+
+/** Reads go into one buffer instead of one made per chunk. */
+function readInto(listener: TransportListener): net.OnReadOpts {
+  return {
+    buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+    callback: (length, bytes) => {
+      listener.onBytes(bytes, length);
+      return true;
+    },
+  };
+}
+
+class SocketTransport implements Transport {
   private readonly socket: net.Socket;
 
-  constructor(address: string, listener: TransportListener) {
-    const { host, port } = splitAddress(address);
-    this.socket = net.connect({
-      host,
-      port,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_KEEPALIVE_DELAY_MS,
-      // Reads go into one buffer instead of one made per chunk.
-      onread: {
-        buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
-        callback: (length, bytes) => {
-          listener.onBytes(bytes, length);
-          return true;
-        },
-      },
-    });
+  /** `opened` is the event from which on bytes may go out. */
+  constructor(socket: net.Socket, opened: "connect" | "secureConnect", listener: TransportListener) {
+    this.socket = socket;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, TCP_KEEPALIVE_DELAY_MS);
     let reason = "";
-    this.socket.once("connect", () => listener.onOpen());
-    this.socket.on("drain", () => listener.onDrain());
-    this.socket.on("error", (error) => (reason = messageOf(error)));
+    socket.once(opened, () => listener.onOpen());
+    socket.on("drain", () => listener.onDrain());
+    socket.on("error", (error) => (reason = tlsReason(error) ?? messageOf(error)));
     // The peer sends nothing more, so no call can be answered here.
-    this.socket.once("end", () => this.socket.destroy());
-    this.socket.once("close", () => listener.onClosed(reason));
+    socket.once("end", () => socket.destroy());
+    socket.once("close", () => listener.onClosed(reason));
   }
 
   get pendingBytes(): number {
@@ -71,17 +99,13 @@ class TcpTransport implements Transport {
   }
 
   end(): void {
+    this.socket.setTimeout(END_TIMEOUT_MS, () => this.socket.destroy());
     this.socket.destroySoon();
   }
 
   destroy(): void {
     this.socket.destroy();
   }
-}
-
-function splitAddress(address: string): { host: string; port: number } {
-  const colon = address.lastIndexOf(":");
-  return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, "$1"), port: Number(address.slice(colon + 1)) };
 }
 
 // A name with several addresses fails with one error per address and no message of its own.

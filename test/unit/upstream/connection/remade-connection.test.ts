@@ -20,7 +20,14 @@ function open(connectTimeoutMs = 3_000) {
     const close = () => void (socket.isDestroyed = true);
     return { pendingBytes: 0, write() {}, end: close, destroy: close };
   };
-  const session = { dial, scheme: "http", userAgent: "x", keepalive: null, lastStreamId: 2 ** 31 - 1 } as const;
+  const session = {
+    dial,
+    scheme: "http",
+    authority: null,
+    userAgent: "x",
+    keepalive: null,
+    lastStreamId: 2 ** 31 - 1,
+  } as const;
   const connection = new RemadeConnection(
     options,
     { onState: (state, reason) => states.push([state, reason]), onSuspect() {} },
