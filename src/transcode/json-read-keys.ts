@@ -1,13 +1,36 @@
+import { systemRandom } from "../core/random.ts";
 import { refuse } from "./json-read-error.ts";
 import { wire } from "./wire.ts";
 
 // The second entry of a map with the same key is refused. The entries before stand in the output, one behind the other,
 // and as written there, keys are equal exactly where their values are. A few are compared one by one; from here on, a
-// set is cheaper.
+// table of hashes finds the one to compare with.
 const FEW = 8;
 
-/** The keys of a map so far: how many, or what they are. */
+/**
+ * The keys of a map so far: how many; below zero, the number of the map in the table; or what they are, where some are
+ * not in the output.
+ */
 export type Keys = number | Set<string>;
+
+// The table, by open addressing, a power of two of slots, three cells a slot: number of the map (0 = free), hash, offset of the entry.
+const INITIAL_CELLS = 3 << 8;
+const KEEP_CELLS = 3 << 14;
+let cells = new Int32Array(INITIAL_CELLS);
+let used = 0;
+let lastMap = 0;
+
+// The hash begins at random: keys are clients' text, and nobody should be able to choose them to collide.
+const START = (systemRandom() * 2 ** 32) | 0;
+const FNV_PRIME = 0x01000193;
+
+/** Forgets the maps of the text before. */
+export function resetKeys(): void {
+  if (lastMap === 0) return;
+  lastMap = used = 0;
+  if (cells.length > KEEP_CELLS) cells = new Int32Array(INITIAL_CELLS);
+  else cells.fill(0);
+}
 
 /**
  * Takes note of the key of the entry at `entry`, which is written up to `o`: tag of `tagLength` bytes, a byte for the
@@ -15,16 +38,81 @@ export type Keys = number | Set<string>;
  */
 export function addKey(keys: Keys, first: number, entry: number, tagLength: number, o: number, at: number): Keys {
   const key = entry + tagLength + 1;
-  if (typeof keys === "number") {
+  if (typeof keys !== "number") {
+    const text = textOf(key, o);
+    if (keys.has(text)) refuse("FIELD_INVALID", at, "given twice");
+    return keys.add(text);
+  }
+  if (keys >= 0) {
     if (keys < FEW) {
       if (hasKey(first, entry, tagLength, key, o)) refuse("FIELD_INVALID", at, "given twice");
       return keys + 1;
     }
-    keys = keysOf(first, entry, tagLength);
+    keys = ~lastMap++;
+    for (let known = first; known < entry;) {
+      const next = nextEntry(known, tagLength);
+      insert(~keys, known, tagLength, keyAt, keyEnd(keyAt));
+      known = next;
+    }
   }
-  const text = textOf(key, o);
-  if (keys.has(text)) refuse("FIELD_INVALID", at, "given twice");
-  return keys.add(text);
+  if (insert(~keys, entry, tagLength, key, o)) refuse("FIELD_INVALID", at, "given twice");
+  return keys;
+}
+
+/** Puts the key in [key, end) of an entry into the table; true where the map had it. */
+function insert(map: number, entry: number, tagLength: number, key: number, end: number): boolean {
+  if (used * 12 >= cells.length) enlarge();
+  const { bytes } = wire;
+  let hash = START;
+  for (let i = key; i < end; i++) hash = Math.imul(hash ^ (bytes[i] as number), FNV_PRIME);
+  hash ^= hash >>> 15;
+  for (let cell = cellOf(map, hash); ; cell = nextCell(cell)) {
+    const owner = cells[cell] as number;
+    if (owner === 0) {
+      put(cell, map + 1, hash, entry);
+      return false;
+    }
+    if (owner === map + 1 && cells[cell + 1] === hash && isSame(cells[cell + 2] as number, tagLength, key, end))
+      return true;
+  }
+}
+
+function put(cell: number, owner: number, hash: number, entry: number): void {
+  cells[cell] = owner;
+  cells[cell + 1] = hash;
+  cells[cell + 2] = entry;
+  used++;
+}
+
+function cellOf(map: number, hash: number): number {
+  // The map's number spreads the same keys of neighbouring maps.
+  return ((hash ^ Math.imul(map, 0x9e3779b1)) & (cells.length / 3 - 1)) * 3;
+}
+
+function nextCell(cell: number): number {
+  return cell + 3 === cells.length ? 0 : cell + 3;
+}
+
+function enlarge(): void {
+  const old = cells;
+  cells = new Int32Array(old.length * 2);
+  used = 0;
+  for (let i = 0; i < old.length; i += 3) {
+    const [owner, hash, entry] = [old[i] as number, old[i + 1] as number, old[i + 2] as number];
+    if (owner === 0) continue;
+    let cell = cellOf(owner - 1, hash);
+    while (cells[cell] !== 0) cell = nextCell(cell);
+    put(cell, owner, hash, entry);
+  }
+}
+
+/** Whether the key of the entry at `entry` is the one in [key, end). */
+function isSame(entry: number, tagLength: number, key: number, end: number): boolean {
+  const { bytes } = wire;
+  nextEntry(entry, tagLength);
+  // A key says itself how long it is, so no other one starts with it.
+  for (let known = keyAt; key < end && bytes[known] === bytes[key]; known++) key++;
+  return key === end;
 }
 
 /** As addKey gave, for an entry whose value is then taken back: its key, up to `o`, is remembered all the same. */
@@ -86,13 +174,9 @@ function varintAt(at: number): number {
 
 /** Whether one of the entries in [first, entry) has the key in [key, o). */
 function hasKey(first: number, entry: number, tagLength: number, key: number, o: number): boolean {
-  const { bytes } = wire;
   while (first < entry) {
+    if (isSame(first, tagLength, key, o)) return true;
     first = nextEntry(first, tagLength);
-    let i = key;
-    // A key says itself how long it is, so no other one starts with it.
-    for (let known = keyAt; i < o && bytes[known] === bytes[i]; known++) i++;
-    if (i === o) return true;
   }
   return false;
 }

@@ -1,5 +1,5 @@
 import { input } from "./json-read-input.ts";
-import { endOfString, ESCAPED, hexDigit, wrong } from "./json-read-syntax.ts";
+import { endOfEscape, endOfString, ESCAPED, hexDigit, wrong } from "./json-read-syntax.ts";
 import { lengthOfVarint, ROOM, varint32, wire } from "./wire.ts";
 
 // Up to here a string is copied while it is scanned, its length being one byte; from here on scan and copy are apart.
@@ -51,11 +51,11 @@ function readLong(at: number, i: number, o: number): number {
     input.at = i + 1;
     return putBytes(bytes, at + 1, i, o);
   }
-  const end = endOfString(i);
+  const end = endOfEscaped(i);
   // Escapes only ever shorten a text. The length goes in last, when it is known: what it counts then moves back.
   const room = lengthOfVarint(end - at);
   wire.grow(o, room + (end - at) + ROOM);
-  const written = unescape(at, end, wire.bytes, o + room) - (o + room);
+  const written = unescape(at, end, wire.view, o + room) - (o + room);
   const body = varint32(written, o);
   if (body < o + room) wire.bytes.copyWithin(body, o + room, o + room + written);
   input.at = end + 1;
@@ -72,6 +72,13 @@ function endOfPlain(i: number): number {
   }
 }
 
+/** Offset of the quote that closes a string; at `i` stands its first escape, or a control character. */
+function endOfEscaped(i: number): number {
+  const { bytes } = input;
+  while (bytes[i] === 0x5c) i = endOfPlain(endOfEscape(i));
+  return endOfString(i);
+}
+
 /** Writes [from, to) of `text` as length and bytes. */
 export function putBytes(text: Buffer, from: number, to: number, o: number): number {
   const length = to - from;
@@ -83,21 +90,25 @@ export function putBytes(text: Buffer, from: number, to: number, o: number): num
 
 /**
  * Decodes the string that starts with the quote at `at` and ends with the one at `end`, scanned by `endOfString`
- * before, into `out` at `o`; gives the offset behind it.
+ * before, into `out` at `o`; gives the offset behind it. Up to four bytes more are written.
  */
-function unescape(at: number, end: number, out: Buffer, o: number): number {
-  const { bytes } = input;
+function unescape(at: number, end: number, out: DataView, o: number): number {
+  const { bytes, view } = input;
   let i = at + 1;
-  while (i < end) {
-    const byte = bytes[i] as number;
-    if (byte !== 0x5c) {
-      out[o++] = byte;
-      i++;
-      continue;
+  for (;;) {
+    for (;;) {
+      const four = view.getInt32(i, true);
+      const found = findSpecial(four);
+      out.setInt32(o, four, true);
+      const plain = found === 0 ? 4 : placeOf(found);
+      i += plain;
+      o += plain;
+      if (found !== 0) break;
     }
+    if (i >= end) return o;
     const letter = bytes[i + 1] as number;
     if (letter !== 0x75) {
-      out[o++] = ESCAPED[letter] as number;
+      out.setUint8(o++, ESCAPED[letter] as number);
       i += 2;
       continue;
     }
@@ -112,26 +123,29 @@ function unescape(at: number, end: number, out: Buffer, o: number): number {
     }
     o = putCodePoint(code, out, o);
   }
-  return o;
 }
 
-function putCodePoint(code: number, out: Buffer, o: number): number {
+function putCodePoint(code: number, out: DataView, o: number): number {
   if (code < 0x80) {
-    out[o++] = code;
-  } else if (code < 0x800) {
-    out[o++] = 0xc0 | (code >> 6);
-    out[o++] = 0x80 | (code & 63);
-  } else if (code < 0x10000) {
-    out[o++] = 0xe0 | (code >> 12);
-    out[o++] = 0x80 | ((code >> 6) & 63);
-    out[o++] = 0x80 | (code & 63);
-  } else {
-    out[o++] = 0xf0 | (code >> 18);
-    out[o++] = 0x80 | ((code >> 12) & 63);
-    out[o++] = 0x80 | ((code >> 6) & 63);
-    out[o++] = 0x80 | (code & 63);
+    out.setUint8(o, code);
+    return o + 1;
   }
-  return o;
+  if (code < 0x800) {
+    out.setUint8(o, 0xc0 | (code >> 6));
+    out.setUint8(o + 1, 0x80 | (code & 63));
+    return o + 2;
+  }
+  if (code < 0x10000) {
+    out.setUint8(o, 0xe0 | (code >> 12));
+    out.setUint8(o + 1, 0x80 | ((code >> 6) & 63));
+    out.setUint8(o + 2, 0x80 | (code & 63));
+    return o + 3;
+  }
+  out.setUint8(o, 0xf0 | (code >> 18));
+  out.setUint8(o + 1, 0x80 | ((code >> 12) & 63));
+  out.setUint8(o + 2, 0x80 | ((code >> 6) & 63));
+  out.setUint8(o + 3, 0x80 | (code & 63));
+  return o + 4;
 }
 
 function hex4(at: number): number {
@@ -141,8 +155,10 @@ function hex4(at: number): number {
   return value;
 }
 
-let scratch = Buffer.allocUnsafeSlow(1024);
+const INITIAL_SCRATCH = 1024;
 const KEEP_SCRATCH = 1 << 16;
+let scratch = Buffer.allocUnsafeSlow(INITIAL_SCRATCH);
+let scratchView = new DataView(scratch.buffer);
 
 /** Reads the string at `input.at` into `input.text`, `from` and `to`, escapes decoded. */
 export function span(expected: string): void {
@@ -154,10 +170,14 @@ export function span(expected: string): void {
     input.from = at + 1;
     input.to = i;
   } else {
-    i = endOfString(i);
-    const size = i - at + 1;
-    if (size > scratch.length || scratch.length > KEEP_SCRATCH) scratch = Buffer.allocUnsafeSlow(Math.max(size, 1024));
-    input.to = unescape(at, i, scratch, 0);
+    i = endOfEscaped(i);
+    const size = i - at + 4;
+    if (size > scratch.length || scratch.length > KEEP_SCRATCH) {
+      const fresh = Buffer.allocUnsafeSlow(Math.max(size, INITIAL_SCRATCH));
+      scratch = fresh;
+      scratchView = new DataView(fresh.buffer);
+    }
+    input.to = unescape(at, i, scratchView, 0);
     scratch[input.to] = 0;
     input.text = scratch;
     input.from = 0;

@@ -160,7 +160,8 @@ export function endOfString(at: number): number {
   }
 }
 
-function endOfEscape(at: number): number {
+/** Offset behind the escape whose backslash is at `at`. */
+export function endOfEscape(at: number): number {
   const { bytes } = input;
   const byte = bytes[at + 1] as number;
   if (byte === 0x75) {

@@ -6,6 +6,7 @@ import { createAnyReader, type Lazy } from "./json-read-any.ts";
 import { compileField, compileMessage, compileWrapper, type CompileContext, type Field } from "./json-read-compile.ts";
 import { malformed, notUtf8, refuse } from "./json-read-error.ts";
 import { input, loadJson } from "./json-read-input.ts";
+import { resetKeys } from "./json-read-keys.ts";
 import { createEnumTable, type EnumTable } from "./json-read-names.ts";
 import type { Read } from "./json-read-scalar.ts";
 import { span } from "./json-read-string.ts";
@@ -142,6 +143,7 @@ function nameAt(name: number): string {
 function reading(root: string, reader: Lazy): JsonReader {
   return (json, start, end) => {
     if (!loadJson(json, start, end, root)) notUtf8();
+    resetKeys();
     wire.grow(wire.length, ROOM);
     input.at = skipSpace(0);
     const o = reader.read(wire.length);

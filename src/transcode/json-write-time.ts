@@ -14,7 +14,7 @@ const DAY_SECONDS = 86400;
 const SECONDS_TAG = 8;
 const NANOS_TAG = 16;
 const QUOTE = 34;
-const MINUS = 45;
+const MINUS = 45; // and hyphen
 const POINT = 46;
 const COLON = 58;
 // `"2024-02-29T23:59:59.123456789Z"` and `"-315576000000.999999999s"` with room to spare
@@ -40,11 +40,7 @@ export function writeTimestamp(bytes: Buffer, p: number, e: number, o: number): 
   if (o + TIME_ROOM > sink.size) sink.grow(o, TIME_ROOM);
   const out = sink.view;
   const day = Math.floor(seconds / DAY_SECONDS);
-  if (day !== cachedDay) {
-    const text = new Date(day * DAY_SECONDS * 1000).toISOString();
-    for (let i = 0; i < 11; i++) cachedDate.setUint8(i, text.charCodeAt(i));
-    cachedDay = day;
-  }
+  if (day !== cachedDay) cacheDate(day);
   out.setUint8(o++, QUOTE);
   out.setFloat64(o, cachedDate.getFloat64(0));
   out.setUint32(o + 8, cachedDate.getUint32(8));
@@ -60,6 +56,30 @@ export function writeTimestamp(bytes: Buffer, p: number, e: number, o: number): 
   out.setUint8(o, 90); // Z
   out.setUint8(o + 1, QUOTE);
   return o + 2;
+}
+
+// Days from 0000-03-01, where years begin that end with the leap day, to 1970-01-01; and in 400 years.
+const DAYS_TO_EPOCH = 719468;
+const ERA_DAYS = 146097;
+
+/** Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days; ten times as fast as Date. */
+function cacheDate(day: number): void {
+  const era = Math.floor((day + DAYS_TO_EPOCH) / ERA_DAYS);
+  const ofEra = day + DAYS_TO_EPOCH - era * ERA_DAYS;
+  const yearOfEra = ((ofEra - ((ofEra / 1460) | 0) + ((ofEra / 36524) | 0) - ((ofEra / 146096) | 0)) / 365) | 0;
+  const ofYear = ofEra - (365 * yearOfEra + (yearOfEra >> 2) - ((yearOfEra / 100) | 0));
+  const fromMarch = ((5 * ofYear + 2) / 153) | 0;
+  const month = fromMarch < 10 ? fromMarch + 3 : fromMarch - 9;
+  const year = era * 400 + yearOfEra + (month <= 2 ? 1 : 0);
+  const century = (year / 100) | 0;
+  writePair(century, cachedDate, 0);
+  writePair(year - century * 100, cachedDate, 2);
+  cachedDate.setUint8(4, MINUS);
+  writePair(month, cachedDate, 5);
+  cachedDate.setUint8(7, MINUS);
+  writePair(ofYear - (((153 * fromMarch + 2) / 5) | 0) + 1, cachedDate, 8);
+  cachedDate.setUint8(10, 84); // T
+  cachedDay = day;
 }
 
 /** Writes a google.protobuf.Duration, whose bytes are [p, e), such as `"-1.500s"`. */
