@@ -1,5 +1,5 @@
-import fastify from "fastify";
-import { gatewayError } from "../core/errors.ts";
+import fastify, { type FastifyReply } from "fastify";
+import { gatewayError, type GatewayError } from "../core/errors.ts";
 
 /** Whether one upstream can be served, and what is missing where it cannot. */
 export interface UpstreamReadiness {
@@ -38,12 +38,30 @@ export interface Admin {
 
 /** Opens the operators' port: /livez, /readyz, /metrics. Throws ADDRESS_IN_USE where it is taken. */
 export async function startAdmin(options: { host: string; port: number }, sources: AdminSources): Promise<Admin> {
-  const app = fastify({ forceCloseConnections: true, http: { headersTimeout: 10_000 }, requestTimeout: 10_000 });
+  const app = fastify({
+    forceCloseConnections: true,
+    http: { headersTimeout: 10_000 },
+    requestTimeout: 10_000,
+    frameworkErrors: (error, _, reply) => void fail(reply, gatewayError("PATH_MALFORMED", { reason: error.message })),
+  });
+  app.setErrorHandler((error, _, reply) => fail(reply, gatewayError("INTERNAL", {}, { cause: error })));
   if (isLoopback(options.host)) {
     app.addHook("onRequest", async (request, reply) => {
       if (!isLoopback(request.hostname)) await reply.code(421).type("text/plain").send("not this host\n");
     });
   }
+  // Before a body is read: whatever it is, there is nothing for it here.
+  app.addHook("onRequest", async (request, reply) => {
+    if (!request.is404) return;
+    const { method, url } = request;
+    const path = url.replace(/\?.*/s, "");
+    if (!app.hasRoute({ method: "GET", url: path })) {
+      await fail(reply, gatewayError("ROUTE_NOT_FOUND", { method, path }));
+      return;
+    }
+    const allow = "GET, HEAD";
+    await fail(reply.header("allow", allow), gatewayError("METHOD_NOT_ALLOWED", { method, path, allow }));
+  });
   app.get("/livez", (_, reply) => reply.type("text/plain").send("ok\n"));
   app.get("/readyz", async (_, reply) => {
     const readiness = await sources.readiness();
@@ -68,6 +86,12 @@ export async function startAdmin(options: { host: string; port: number }, source
     port: (app.server.address() as { port: number }).port, // a TCP server that listens
     close: () => app.close(),
   };
+}
+
+/** As the gateway itself answers: google.rpc.Status as JSON. */
+function fail(reply: FastifyReply, error: GatewayError): FastifyReply {
+  const info = { "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: error.code, domain: "sluice" };
+  return reply.code(error.http).send({ code: error.grpc, message: error.message, details: [info] });
 }
 
 /**

@@ -77,8 +77,32 @@ describe("/livez and /readyz", () => {
       ],
     );
     assert.equal((await askAdmin(gateway, "/readyz", { method: "HEAD" })).status, 200);
-    assert.equal((await askAdmin(gateway, "/nothing")).status, 404);
-    assert.equal((await askAdmin(gateway, "/livez", { method: "POST", body: "x" })).status, 404);
+  });
+
+  it("answer what is not theirs with the gateway's own failures", async (t) => {
+    const { gateway } = await startKindsGateway(t);
+    const json = { "content-type": "application/json" };
+    for (const [path, options, status, allow, code, message, reason] of [
+      ["/nothing?a=b", {}, 404, undefined, 5, "no route for GET /nothing", "ROUTE_NOT_FOUND"],
+      [
+        "/livez",
+        { method: "POST", body: "{", headers: json },
+        405,
+        "GET, HEAD",
+        12,
+        "/livez does not answer to POST; allowed: GET, HEAD",
+        "METHOD_NOT_ALLOWED",
+      ],
+      ["/%zz", {}, 400, undefined, 3, "path: '/%zz' is not a valid url component", "PATH_MALFORMED"],
+    ] as const) {
+      const reply = await askAdmin(gateway, path, options);
+      const details = [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason, domain: "sluice" }];
+      assert.deepEqual(
+        [reply.status, reply.headers["allow"], reply.json()],
+        [status, allow, { code, message, details }],
+        path,
+      );
+    }
   });
 
   it("is not ready where an upstream is missing, with 503 and what is missing, and becomes so without a restart", async (t) => {
