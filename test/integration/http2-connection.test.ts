@@ -11,6 +11,7 @@ import { startGrpcServer } from "../support/grpc-server.ts";
 import { labMethods } from "../support/grpc-server-lab.ts";
 import { startGrpcServerProcess } from "../support/grpc-server-process.ts";
 import { frame, reply, settings } from "../support/http2-peer.ts";
+import { until } from "../support/until.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -63,6 +64,57 @@ describe("http2Connection", () => {
       assert.deepEqual(test.states, ["connecting", "ready"]);
     });
   }
+
+  it("lets calls beyond what the server takes at once wait in turn; deadlines go on, and who leaves was never there", async () => {
+    const seen: { name: string; timeoutMs: number; finish: () => void }[] = [];
+    let most = 0;
+    let running = 0;
+    const server = await startGrpcServer(
+      {
+        "/test.Lab/Wait": {
+          kind: "unary",
+          handle: (call, reply) => {
+            most = Math.max(most, ++running);
+            const timeoutMs = Number.parseInt(String(call.metadata.get("grpc-timeout")[0] ?? "0"), 10);
+            const finish = () => {
+              running--;
+              reply(null, call.request);
+            };
+            seen.push({ name: call.request.toString(), timeoutMs, finish });
+          },
+        },
+      },
+      { options: { "grpc.max_concurrent_streams": 10 } },
+    );
+    cleanups.push(() => server.destroy());
+    const test = await connect(server.address);
+    const startMs = performance.now();
+    const order: string[] = [];
+    const calls = Array.from({ length: 100 }, (_, i) => {
+      const { recorder, handle } = test.start("Wait", String(i), { deadlineMs: startMs + 60_000 });
+      void recorder.ended.then(() => order.push(String(i)));
+      return { recorder, handle };
+    });
+    await until("the first ten", () => seen.length === 10);
+    const left = [12, 50, 99];
+    for (const i of left) calls[i]?.handle.cancel();
+    const heldMs = performance.now() - startMs;
+    for (let next = 0; next < 97; next++) {
+      await until("the next call", () => seen.length > next);
+      seen[next]?.finish();
+    }
+    const stayed = calls.filter((_, i) => !left.includes(i));
+    for (const { recorder } of stayed) assert.equal((await recorder.ended).code, 0);
+    const expected = Array.from(calls.keys(), String).filter((name) => !left.includes(Number(name)));
+    assert.deepEqual(order, expected);
+    assert.deepEqual(
+      seen.map(({ name }) => name),
+      expected,
+    );
+    assert.equal(most, 10);
+    assert.ok((seen[96]?.timeoutMs ?? Infinity) <= 60_000 - heldMs + 1);
+    assert.ok(calls.every(({ recorder }, i) => recorder.ends === (left.includes(i) ? 0 : 1)));
+  });
 
   it("carries large messages both ways unchanged, several at once", async () => {
     const limit = { "grpc.max_send_message_length": -1 };
