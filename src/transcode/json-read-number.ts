@@ -289,6 +289,7 @@ function readShort(): number {
 
 /** Reads an integer of any form at `input.at`: its magnitude into `low` and `high`, its sign into `isNegative`. */
 function readExact(expected: string): void {
+  if (readPlain()) return;
   const { at, bytes } = input;
   let text: Buffer = bytes;
   let from = at;
@@ -332,13 +333,41 @@ function readExact(expected: string): void {
     if (k++ < length - 9) top = top * 10 + digit;
     else rest = rest * 10 + digit;
   }
+  if (!combine(top, rest)) wrong(at, expected, OUT_OF_RANGE);
+}
+
+/** As readExact for 9 to 19 digits alone, in quotes or not; false, and nothing read, for any other form. */
+function readPlain(): boolean {
+  const { bytes, at } = input;
+  const isQuoted = bytes[at] === 0x22;
+  let i = isQuoted ? at + 1 : at;
+  const isMinus = bytes[i] === 0x2d;
+  if (isMinus) i++;
+  const first = i;
+  let byte = bytes[i] as number;
+  while (byte >= 0x30 && byte <= 0x39) byte = bytes[++i] as number;
+  const digits = i - first;
+  if (digits < 9 || digits > 19 || bytes[first] === 0x30) return false;
+  if (isQuoted ? byte !== 0x22 : byte === 0x2e || byte === 0x65 || byte === 0x45) return false;
+  let top = 0;
+  let rest = 0;
+  for (let k = first; k < i - 9; k++) top = top * 10 + (bytes[k] as number) - 0x30;
+  for (let k = i - 9; k < i; k++) rest = rest * 10 + (bytes[k] as number) - 0x30;
+  combine(top, rest); // 19 digits are less than 2^64
+  isNegative = isMinus;
+  input.at = isQuoted ? i + 1 : i;
+  return true;
+}
+
+/** Puts top * 10^9 + rest into `low` and `high`; false where it takes more than 64 bits. */
+function combine(top: number, rest: number): boolean {
   // In 16-bit limbs, so that every product stays below 2^53.
   const upper = Math.floor(top / 0x10000) * 1e9;
   const lower = (upper % 0x10000) * 0x10000 + ((top % 0x10000) * 1e9 + rest);
   const carried = Math.floor(upper / 0x10000) + Math.floor(lower / 0x1_0000_0000);
-  if (carried > 0xffffffff) wrong(at, expected, OUT_OF_RANGE);
   low = (lower % 0x1_0000_0000) | 0;
   high = carried | 0;
+  return carried <= 0xffffffff;
 }
 
 /** The exponent in [at, end), cut at a billion: further from zero than any text has digits. */
