@@ -5,10 +5,8 @@ import { viewOf, WireError } from "./wire-scan.ts";
 /** Bytes that stay free in the sink after a function that makes its own room: for brackets, commas and one number. */
 export const TAIL_ROOM = 64;
 
-// From these lengths on native code beats ours by more than its call costs: V8's and Node's loops as a whole, and
-// Node's check of UTF-8.
+// From this length on V8's and Node's loops beat ours by more than their calls cost.
 const NATIVE_LENGTH = 256;
-const CHECK_LENGTH = 40;
 
 const QUOTE = 34;
 const BACKSLASH = 92;
@@ -57,10 +55,33 @@ function arePlain(four: number): boolean {
   return ((four | below | quotes | backslashes) & 0x80808080) === 0;
 }
 
-/** The rest of a string that is not long, from a byte on that needs more than a copy. */
+/**
+ * The rest of a string that is not long, from a byte on that needs more than a copy. Four bytes are looked at at once:
+ * four of ASCII, two characters of two bytes, one of three; whatever else comes one by one.
+ */
 function writeRest(bytes: Buffer, p: number, q: number, out: DataView, o: number): number {
-  if (q - p > CHECK_LENGTH) return writeChecked(bytes, p, q, out, o);
+  const text = viewOf(bytes);
+  let onlyAscii = true;
   while (p < q) {
+    if (q - p >= 4) {
+      const four = text.getInt32(p, true);
+      out.setInt32(o, four, true);
+      let done = 0;
+      if ((four & 0x80) === 0) {
+        // up to the first byte that needs more than a copy
+        const marks = (findSpecial(four) | four) & 0x80808080;
+        done = marks === 0 ? 4 : (31 - Math.clz32(marks & -marks)) >> 3;
+      } else if (areTwoPairs(four)) {
+        onlyAscii = false;
+        done = 4;
+      } else if (isTriple(four)) {
+        onlyAscii = false;
+        done = 3;
+      }
+      p += done;
+      o += done;
+      if (done > 0) continue;
+    }
     const byte = bytes[p++] as number;
     if (byte < 128) {
       if (byte < 32 || byte === QUOTE || byte === BACKSLASH) o = writeEscape(byte, out, o);
@@ -72,7 +93,7 @@ function writeRest(bytes: Buffer, p: number, q: number, out: DataView, o: number
     if (byte < 0xc2 || byte > 0xf4 || last >= q) throw notUtf8();
     let next = bytes[p] as number;
     if (next < (SECOND_FROM[byte & 63] as number) || next > (SECOND_TO[byte & 63] as number)) throw notUtf8();
-    sink.ascii = false;
+    onlyAscii = false;
     out.setUint8(o++, byte);
     for (; p < last; p++) {
       out.setUint8(o++, next);
@@ -82,43 +103,29 @@ function writeRest(bytes: Buffer, p: number, q: number, out: DataView, o: number
     out.setUint8(o++, next);
     p++;
   }
+  if (!onlyAscii) sink.ascii = false;
   out.setUint8(o, QUOTE);
   return o + 1;
 }
 
-/** The same where one native check of all the text is faster than our own of every character. */
-function writeChecked(bytes: Buffer, p: number, q: number, out: DataView, o: number): number {
-  if (!isUtf8(new Uint8Array(bytes.buffer, bytes.byteOffset + p, q - p))) throw notUtf8();
-  const text = viewOf(bytes);
-  let all = 0;
-  while (p < q) {
-    if (q - p >= 4) {
-      const four = text.getInt32(p, true);
-      if (needNoEscape(four)) {
-        out.setInt32(o, four, true);
-        all |= four;
-        p += 4;
-        o += 4;
-        continue;
-      }
-    }
-    const byte = bytes[p++] as number;
-    all |= byte;
-    if (byte < 32 || byte === QUOTE || byte === BACKSLASH) o = writeEscape(byte, out, o);
-    else out.setUint8(o++, byte);
-  }
-  if ((all & 0x80808080) !== 0) sink.ascii = false;
-  out.setUint8(o, QUOTE);
-  return o + 1;
-}
-
-/** As arePlain, but whatever is not ASCII may be among them. */
-function needNoEscape(four: number): boolean {
-  const below = (four - 0x20202020) & ~four;
+/** Of four bytes, the high bits of those that need an escape; perhaps also of one that follows such a one. */
+function findSpecial(four: number): number {
   const quotes = four ^ 0x22222222;
   const backslashes = four ^ 0x5c5c5c5c;
-  const found = below | ((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes);
-  return (found & 0x80808080) === 0;
+  const below = (four - 0x20202020) & ~four;
+  return below | ((quotes - 0x01010101) & ~quotes) | ((backslashes - 0x01010101) & ~backslashes);
+}
+
+/** Whether four bytes are two characters of two bytes each, U+0080 and above. */
+function areTwoPairs(four: number): boolean {
+  return (four & 0xc0e0c0e0) === (0x80c080c0 | 0) && (four & 0x1e) !== 0 && (four & 0x1e0000) !== 0;
+}
+
+/** Whether the first three of four bytes are a character of three bytes: U+0800 and above, but no surrogate. */
+function isTriple(four: number): boolean {
+  if ((four & 0xc0c0f0) !== 0x8080e0) return false;
+  const upper = ((four & 15) << 1) | ((four >> 13) & 1); // the upper 5 of its 16 bits
+  return upper !== 0 && upper !== 0xd800 >> 11;
 }
 
 // Range of a character's second byte, by the low bits of its first.
