@@ -6,7 +6,7 @@ import type { Config, Policy, Position, RouteConfig, UpstreamConfig } from "./co
 import { problemsOf, type Problem } from "./core/problem.ts";
 import { didYouMean } from "./core/suggest.ts";
 import { compileHeaderPolicy } from "./exchange/headers.ts";
-import type { Route, Snapshot } from "./exchange/route.ts";
+import { isServed, type Route, type Snapshot } from "./exchange/route.ts";
 import { checkMethod } from "./routing/method.ts";
 import { buildRouteTable, type RouteEntry, type RoutingOptions } from "./routing/table.ts";
 import { parseTemplate, TemplateError, type PathTemplate } from "./routing/template.ts";
@@ -220,7 +220,7 @@ class RouteResolver {
     const template = this.readTemplate(rule, found.place("path"));
     const kind = kindOf(rpc);
     const httpBody = httpBodiesOf(rpc, rule);
-    if (template !== undefined && isServed(kind)) {
+    if (template !== undefined && isServed({ kind, takesHttpBody: httpBody.request })) {
       const variables = template.variables.map((variable) => variable.fieldPath);
       for (const problem of checkBinding({
         method: rule.method,
@@ -284,7 +284,7 @@ class RouteCompiler {
       sources: route.sources,
     };
     const bodyField = fieldNamed(rpc.desc.input, rule.body);
-    const bind = isServed(route.kind)
+    const bind = isServed({ kind: route.kind, takesHttpBody: httpBody.request })
       ? compileBinder(binding, readers, { ...policy.json, ...policy.request })
       : () => Buffer.alloc(0);
     return {
@@ -347,10 +347,6 @@ function isHttpBody(message: DescMessage | undefined): boolean {
   return message?.typeName === "google.api.HttpBody";
 }
 
-function isServed(kind: Route["kind"]): boolean {
-  return kind === "unary" || kind === "server_stream";
-}
-
 /** Fields are named in rules as in the .proto file; the JSON name is taken, too, since users confuse the two. */
 function fieldNamed(message: DescMessage, name: string): DescField | undefined {
   return message.fields.find((field) => field.name === name) ?? message.fields.find((field) => field.jsonName === name);
@@ -373,7 +369,7 @@ function toRow(route: ResolvedRoute): RouteRow {
 
 function servedAs({ kind, httpBody }: ResolvedRoute): RouteRow["served"] {
   const how = httpBody.request || httpBody.reply ? (`${kind} http_body` as const) : kind;
-  return isServed(kind) ? how : `501 ${how}`;
+  return isServed({ kind, takesHttpBody: httpBody.request }) ? how : `501 ${how}`;
 }
 
 /** `library.v1.*` as a pattern: a star is any run of characters. */

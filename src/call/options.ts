@@ -53,7 +53,9 @@ const waitForReadyOfRoute = section(
 
 const timeouts = {
   timeout: duration({
-    docs: "Deadline of a unary call, and of a stream's first message. A client's shorter grpc-timeout wins.",
+    docs:
+      "Deadline of a unary call, and of a stream's first message; where the client sends a stream, from that one's end " +
+      "on. A client's shorter grpc-timeout wins.",
     default: "5s",
   }).optional(),
   stream_timeout: duration({ docs: "Deadline of a stream as a whole.", default: "none", none: true }).optional(),

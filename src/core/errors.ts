@@ -41,6 +41,11 @@ export const errorTable = {
     message: "content-encoding {encoding} is not supported; send the body as it is",
   },
   BODY_TOO_LARGE: { grpc: Code.ResourceExhausted, http: 413, message: "body is larger than {limit} bytes" },
+  MESSAGE_TOO_LARGE: {
+    grpc: Code.ResourceExhausted,
+    http: 413,
+    message: "message {index} of the body is larger than {limit} bytes",
+  },
   HEADERS_TOO_LARGE: {
     grpc: Code.ResourceExhausted,
     http: 431,

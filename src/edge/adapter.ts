@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import type { Clock } from "../core/clock.ts";
 import { gatewayError, type GatewayError } from "../core/errors.ts";
-import type { BodyListener, HttpExchange, ReplyListener } from "../exchange/http.ts";
+import type { BodyListener, BodyStreamListener, HttpExchange, ReplyListener } from "../exchange/http.ts";
 import { linger } from "./linger.ts";
 
 /** What the adapter must know of the server it belongs to. */
@@ -45,7 +45,7 @@ export class NodeHttpExchange implements HttpExchange {
   /** The client holds its body back until it is told to send it; after a reply without that, Node closes. */
   private expectsContinue: boolean;
   /** Set while the body is being read. */
-  private bodyListener: BodyListener | null = null;
+  private bodyListener: BodyListener | BodyStreamListener | null = null;
 
   /** `target` is the request target in origin form: a path and perhaps a query. */
   constructor(
@@ -101,6 +101,35 @@ export class NodeHttpExchange implements HttpExchange {
       this.bodyListener = null;
       listener.onBody(rest === null ? (first ?? EMPTY) : Buffer.concat(rest, size));
     });
+    this.beginBody();
+  }
+
+  get maxBodyBytes(): number {
+    return this.state.maxBodyBytes;
+  }
+
+  streamBody(listener: BodyStreamListener): void {
+    this.bodyListener = listener;
+    this.request.on("data", (piece: Buffer) => {
+      if (this.bodyListener !== null) listener.onBodyPiece(piece);
+    });
+    this.request.on("end", () => {
+      if (this.bodyListener === null) return;
+      this.bodyListener = null;
+      listener.onBodyEnd();
+    });
+    this.beginBody();
+  }
+
+  pauseBody(): void {
+    this.request.pause();
+  }
+
+  resumeBody(): void {
+    this.request.resume();
+  }
+
+  private beginBody(): void {
     // The response's "close" tells of a client that went away; without a listener here the error would be thrown.
     this.request.on("error", () => {});
     if (!this.expectsContinue) return;

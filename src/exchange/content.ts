@@ -6,14 +6,18 @@ const MEDIA_TYPE =
   /^application\/(?:json|[\w.!#$&^-]+\+json)[ \t]*((?:;[ \t]*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"[^"]*")[ \t]*)*);?[ \t]*$/i;
 const CHARSET = /;[ \t]*charset="?([^";\s]+)"?/i;
 
-/**
- * Why a body with these headers cannot be read, or null. No content-type is taken for JSON.
- *
- * @param asJson whether it must be JSON in UTF-8
- */
-export function checkContentHeaders(http: HttpExchange, asJson: boolean): GatewayError | null {
-  const type = asJson ? http.header("content-type") : undefined;
-  if (type !== undefined && type !== "application/json" && !isJson(type)) {
+/** What a body must be: one JSON text in UTF-8, many of them, or anything. */
+export type BodyKind = "json" | "json_stream" | "bytes";
+
+/** Why a body with these headers cannot be read, or null. No content-type is taken for JSON. */
+export function checkContentHeaders(http: HttpExchange, kind: BodyKind): GatewayError | null {
+  const type = kind === "bytes" ? undefined : http.header("content-type");
+  if (
+    type !== undefined &&
+    type !== "application/json" &&
+    !isJson(type) &&
+    !(kind === "json_stream" && isLines(type))
+  ) {
     return gatewayError("UNSUPPORTED_MEDIA_TYPE", { type: JSON.stringify(type.slice(0, 100)) });
   }
   const encoding = http.header("content-encoding");
@@ -22,6 +26,14 @@ export function checkContentHeaders(http: HttpExchange, asJson: boolean): Gatewa
   }
   return null;
 }
+
+/** Whether a body of that type is JSON texts one behind the other; never one array. */
+export function isLines(type: string): boolean {
+  return LINES.test(type);
+}
+
+// None of these is registered; all are used.
+const LINES = /^[ \t]*application\/(?:x-)?(?:ndjson|jsonl|json-lines|jsonlines)[ \t]*(?:;|$)/i;
 
 function isJson(type: string): boolean {
   // A long header cannot make the pattern slow: longer ones are no media type.

@@ -14,6 +14,7 @@ import type { BodyListener, HttpExchange, ReplyListener } from "./http.ts";
 import type { RequestObserver, RequestRecord } from "./observer.ts";
 import { requestId } from "./request-id.ts";
 import type { Route } from "./route.ts";
+import { Upload } from "./upload.ts";
 
 /** What all requests share; made once. */
 export interface ExchangeContext {
@@ -56,6 +57,10 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   protected readonly route: Route | null;
   protected call: CallHandle | null = null;
   protected initialMetadata: FlatMetadata = [];
+  /** Ends the wait for the reply to an upload. */
+  protected stopReplyTimer: (() => void) | null = null;
+  /** Where the request is a stream. */
+  private upload: Upload | null = null;
   private variables: readonly string[] = NO_VARIABLES;
   private extraMetadata: string[];
   private ended = false;
@@ -88,10 +93,13 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
     if (types !== null) {
       return this.fail(gatewayError("NOT_ACCEPTABLE", { accept: JSON.stringify(accept?.slice(0, 100)), types }));
     }
-    if (!this.http.hasBody) return this.startRpc(null);
-    const refusal = route.takesBody ? checkContentHeaders(this.http, !route.takesHttpBody) : null;
+    const isStreamed = route.takesBody && (route.kind === "client_stream" || route.kind === "bidi_stream");
+    if (!this.http.hasBody && !isStreamed) return this.startRpc(null);
+    const kind = isStreamed ? "json_stream" : route.takesHttpBody ? "bytes" : "json";
+    const refusal = route.takesBody ? checkContentHeaders(this.http, kind) : null;
     if (refusal !== null) return this.fail(refusal);
-    this.http.readBody(this);
+    if (isStreamed) this.startUpload(route);
+    else this.http.readBody(this);
   }
 
   onBody(body: Uint8Array): void {
@@ -104,6 +112,41 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
 
   onBodyError(error: GatewayError): void {
     this.fail(error);
+  }
+
+  /** The call begins at once, and each message goes on as it comes. */
+  private startUpload(route: Route): void {
+    let timeoutMs = Infinity;
+    try {
+      const asked = this.http.header("grpc-timeout");
+      if (asked !== undefined) timeoutMs = clientTimeout(asked);
+    } catch (error) {
+      return this.fail(error);
+    }
+    this.callStartMs = this.context.clock.now();
+    const metadata = route.headers.toMetadata(this.http.rawHeaders, this.extraMetadata);
+    const call = this.start(route, null, metadata, timeoutMs);
+    this.call = call;
+    this.upload = new Upload(this.http, call, {
+      bind: (json) => route.bind(this.variables, this.http.query, json, this.http),
+      onPiece: (bytes) => (this.bytesIn += bytes),
+      onSent: () => this.onSent(),
+      onFailed: (error) => {
+        call.cancel();
+        this.fail(error);
+      },
+    });
+    this.upload.begin();
+  }
+
+  /** The request is sent whole: from here on the upstream is waited for. */
+  protected onSent(): void {
+    const { timeoutMs } = this.route as Route; // run() was called
+    if (this.ended || timeoutMs === Infinity) return;
+    this.stopReplyTimer = this.context.clock.after(timeoutMs, () => {
+      this.call?.cancel();
+      this.fail(gatewayError("DEADLINE_EXCEEDED", { what: "no answer", timeout: timeoutMs }));
+    });
   }
 
   private startRpc(body: Uint8Array | null): void {
@@ -129,12 +172,20 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   /** Chooses how the reply is written; where the client takes nothing of it, gives the types that there are. */
   protected abstract negotiate(accept: string | undefined): string | null;
 
-  /** Starts the call with the time limits of its kind; `clientTimeoutMs` is Infinity where the client set none. */
-  protected abstract start(route: Route, message: Buffer, metadata: FlatMetadata, clientTimeoutMs: number): CallHandle;
+  /**
+   * Starts the call with the time limits of its kind; `message` is null where an upload sends them, `clientTimeoutMs`
+   * Infinity where the client set none.
+   */
+  protected abstract start(
+    route: Route,
+    message: Buffer | null,
+    metadata: FlatMetadata,
+    clientTimeoutMs: number,
+  ): CallHandle;
 
   protected startCall(
     route: Route,
-    message: Buffer,
+    message: Buffer | null,
     metadata: FlatMetadata,
     limits: { totalMs: number; firstMessageMs: number; idleMs: number },
   ): CallHandle {
@@ -160,7 +211,9 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
     this.initialMetadata = metadata;
   }
   abstract onMessage(bytes: Uint8Array, start: number, end: number): void;
-  onWritable(): void {}
+  onWritable(): void {
+    this.upload?.onWritable();
+  }
   abstract onEnd(end: CallEnd): void;
   onDrain(): void {}
 
@@ -232,6 +285,8 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   protected finish(): void {
     if (this.ended) return;
     this.ended = true;
+    this.upload?.stop();
+    this.stopReplyTimer?.();
     this.endMs = this.context.clock.now();
     this.context.observer.requestEnded(this);
   }

@@ -2,7 +2,7 @@ import { gatewayError } from "../core/errors.ts";
 import { shorten, UnroutedExchange, type ExchangeContext } from "./exchange.ts";
 import { HttpBodyExchange, HttpBodyStreamExchange } from "./http-body.ts";
 import type { HttpExchange } from "./http.ts";
-import type { Route, Snapshot } from "./route.ts";
+import { isServed, type Route, type Snapshot } from "./route.ts";
 import { ServerStreamExchange } from "./server-stream.ts";
 import { UnaryExchange } from "./unary.ts";
 
@@ -46,26 +46,22 @@ export function handle(context: ExchangeContext, snapshot: Snapshot, http: HttpE
 }
 
 function serve(context: ExchangeContext, http: HttpExchange, route: Route, variables: readonly string[]): void {
+  const isRaw = route.readHttpBody !== null;
   switch (route.kind) {
     case "unary":
-      return new (route.readHttpBody === null ? UnaryExchange : HttpBodyExchange)(context, http, route).run(variables);
-    case "server_stream":
-      return new (route.readHttpBody === null ? ServerStreamExchange : HttpBodyStreamExchange)(
-        context,
-        http,
-        route,
-      ).run(variables);
     case "client_stream":
+      if (!isServed(route)) return refuse(context, http, route);
+      return new (isRaw ? HttpBodyExchange : UnaryExchange)(context, http, route).run(variables);
+    case "server_stream":
     case "bidi_stream":
-      return new UnroutedExchange(context, http, route).fail(
-        gatewayError("RPC_KIND_UNSUPPORTED", { rpc: route.rpc, kind: KIND_NAMES[route.kind] }),
-      );
+      if (!isServed(route)) return refuse(context, http, route);
+      return new (isRaw ? HttpBodyStreamExchange : ServerStreamExchange)(context, http, route).run(variables);
     default:
       return route.kind satisfies never;
   }
 }
 
-const KIND_NAMES = {
-  client_stream: "client streaming",
-  bidi_stream: "bidirectional streaming",
-} as const;
+function refuse(context: ExchangeContext, http: HttpExchange, route: Route): void {
+  const kind = "a stream of google.api.HttpBody from the client";
+  new UnroutedExchange(context, http, route).fail(gatewayError("RPC_KIND_UNSUPPORTED", { rpc: route.rpc, kind }));
+}

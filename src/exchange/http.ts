@@ -7,6 +7,14 @@ export interface BodyListener {
   onBodyError(error: GatewayError): void;
 }
 
+/** Receives a request's body in pieces; ends with exactly one of the last two, unless the client goes first. */
+export interface BodyStreamListener {
+  /** Valid only during the call. */
+  onBodyPiece(piece: Uint8Array): void;
+  onBodyEnd(): void;
+  onBodyError(error: GatewayError): void;
+}
+
 /** What the sender of a reply must know of the client's connection. */
 export interface ReplyListener {
   /** The client has gone before the reply was complete. Nothing is called after it. */
@@ -37,7 +45,16 @@ export interface HttpExchange {
   /** Content-Length above 0 or a transfer coding; it may turn out empty. */
   readonly hasBody: boolean;
 
+  /** Bytes of a body that is read whole, and of a message in one that is not. */
+  readonly maxBodyBytes: number;
+
+  /** Reads it whole, up to `maxBodyBytes`. */
   readBody(listener: BodyListener): void;
+  /** Reads it in pieces, of any size in all. */
+  streamBody(listener: BodyStreamListener): void;
+  /** Stops the pieces until `resumeBody`; the client is then held back by its socket. */
+  pauseBody(): void;
+  resumeBody(): void;
   /** Who hears of the client's going and of drains; set once, before anything is sent. */
   listen(listener: ReplyListener): void;
 

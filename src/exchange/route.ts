@@ -42,6 +42,11 @@ export interface Route {
   readonly waitForReadyMs: number;
 }
 
+/** Whether its requests are answered with more than 501. */
+export function isServed({ kind, takesHttpBody }: Pick<Route, "kind" | "takesHttpBody">): boolean {
+  return !takesHttpBody || kind === "unary" || kind === "server_stream";
+}
+
 /** What requests are served by: built once by a load, never changed, replaced as a whole by a reload. */
 export interface Snapshot {
   readonly table: RouteTable<Route>;

@@ -41,12 +41,20 @@ export class ServerStreamExchange extends Exchange {
     return null;
   }
 
-  protected start(route: Route, message: Buffer, metadata: FlatMetadata, clientTimeoutMs: number): CallHandle {
-    return this.startCall(route, message, metadata, {
+  protected start(route: Route, message: Buffer | null, metadata: FlatMetadata, clientTimeoutMs: number): CallHandle {
+    const call = this.startCall(route, message, metadata, {
       totalMs: Math.min(route.streamTimeoutMs, clientTimeoutMs),
-      firstMessageMs: route.timeoutMs,
+      firstMessageMs: message === null ? Infinity : route.timeoutMs,
       idleMs: route.streamIdleTimeoutMs,
     });
+    // Most clients of HTTP/1.1 read no reply before they have sent their request: until then nothing is read for them.
+    if (message === null) call.pause();
+    return call;
+  }
+
+  protected override onSent(): void {
+    super.onSent();
+    this.call?.resume();
   }
 
   onMessage(bytes: Uint8Array, start: number, end: number): void {
@@ -131,6 +139,7 @@ export class ServerStreamExchange extends Exchange {
   private begin(): void {
     if (this.begun) return;
     this.begun = true;
+    this.stopReplyTimer?.();
     this.status = 200;
     const route = this.route as Route; // a call was made
     const headers = route.headers.toReplyHeaders(this.initialMetadata, []);

@@ -31,8 +31,9 @@ export class UnaryExchange extends Exchange {
     return null;
   }
 
-  protected start(route: Route, message: Buffer, metadata: FlatMetadata, clientTimeoutMs: number): CallHandle {
-    const totalMs = Math.min(route.timeoutMs, clientTimeoutMs);
+  protected start(route: Route, message: Buffer | null, metadata: FlatMetadata, clientTimeoutMs: number): CallHandle {
+    // Where the client still sends, its time for that is another's to limit.
+    const totalMs = Math.min(message === null ? route.streamTimeoutMs : route.timeoutMs, clientTimeoutMs);
     return this.startCall(route, message, metadata, { totalMs, firstMessageMs: Infinity, idleMs: Infinity });
   }
 

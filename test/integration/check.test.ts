@@ -15,6 +15,7 @@ service Library {
   rpc ListBooks(GetBookRequest) returns (stream Book);
   rpc Upload(stream Book) returns (Book) { option (google.api.http) = { post: "/v1/upload" body: "*" }; }
   rpc Talk(stream Book) returns (stream Book) { option (google.api.http) = { post: "/v1/talk" body: "*" }; }
+  rpc Scan(stream google.api.HttpBody) returns (Book) { option (google.api.http) = { post: "/v1/scan" body: "*" }; }
   rpc Cover(GetBookRequest) returns (google.api.HttpBody) { option (google.api.http) = { get: "/v1/cover" }; }
 }
 message GetBookRequest { string name = 1; repeated string tags = 2; Book book = 3; }
@@ -148,7 +149,13 @@ describe("sluice routes", () => {
   it("marks what answers 501, and does not stop for it", async (t) => {
     const { routes } = await check(t, "annotations: { read: true }");
     const served = routes.slice(1).map((line) => line.split(/ {2,}/).at(-1));
-    assert.deepEqual(served, ["unary", "501 client_stream", "501 bidi_stream", "unary http_body"]);
+    assert.deepEqual(served, [
+      "unary",
+      "client_stream",
+      "bidi_stream",
+      "501 client_stream http_body",
+      "unary http_body",
+    ]);
   });
 
   it("lets a route of the file replace the annotation of its rpc", async (t) => {

@@ -157,7 +157,7 @@ describe("a failure of the gateway's", () => {
       ["/v1/echo", { body: "a=b", headers: { "content-type": "text/plain" } }, "UNSUPPORTED_MEDIA_TYPE"],
       ["/v1/echo", { body: "{}", headers: { "content-encoding": "gzip" } }, "UNSUPPORTED_CONTENT_ENCODING"],
       ["/v1/act/x", { headers: { "grpc-timeout": "soon" } }, "HEADER_INVALID"],
-      ["/v1/collect", { body: "{}" }, "RPC_KIND_UNSUPPORTED"],
+      ["/v1/upload", { body: "{}" }, "RPC_KIND_UNSUPPORTED"],
     ];
     for (const [path, options, code] of rows) {
       const before = gateway.lines.length;

@@ -298,7 +298,7 @@ describe("a connection", () => {
       [405, "/v1/echo", { method: "DELETE", body: "{}" }],
       [400, "/v1/act/x", { body: "[]" }],
       [200, "/v1/act/x", { body: " {} " }],
-      [501, "/v1/collect", { body: "{}" }],
+      [501, "/v1/upload", { body: "{}" }],
       [200, "/v1/watch/x?count=1", {}],
       [200, "/v1/act/x", {}],
     ];

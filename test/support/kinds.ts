@@ -10,7 +10,14 @@ import {
   type JsonValue,
   type Message,
 } from "@bufbuild/protobuf";
-import { Metadata, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream } from "@grpc/grpc-js";
+import {
+  Metadata,
+  type sendUnaryData,
+  type ServerDuplexStream,
+  type ServerReadableStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+} from "@grpc/grpc-js";
 import { loadSchema } from "../../src/schema/load.ts";
 import type { Schema } from "../../src/schema/schema.ts";
 import { startTestGateway, type TestGateway } from "./gateway.ts";
@@ -59,6 +66,8 @@ export function resultOf(name: string, size: number): Buffer {
 export type UnaryCall = ServerUnaryCall<Buffer, Buffer>;
 export type UnaryReply = sendUnaryData<Buffer>;
 export type StreamCall = ServerWritableStream<Buffer, Buffer>;
+export type UploadCall = ServerReadableStream<Buffer, Buffer>;
+export type ChatCall = ServerDuplexStream<Buffer, Buffer>;
 
 /** What the instance does; a test replaces what it is about. */
 export interface Behaviour {
@@ -66,6 +75,8 @@ export interface Behaviour {
   watch(call: StreamCall): void;
   keep(call: UnaryCall, reply: UnaryReply): void;
   load(call: StreamCall): void;
+  collect(call: UploadCall, reply: UnaryReply): void;
+  chat(call: ChatCall): void;
 }
 
 export interface KindsServer extends GrpcServer {
@@ -79,6 +90,8 @@ export async function startKinds(t: TestContext, overrides: Partial<Behaviour> =
     watch: writeResults,
     keep: giveBack,
     load: endAtOnce,
+    collect: countMessages,
+    chat: echo,
     ...overrides,
   };
   const server = await startGrpcServer(
@@ -87,6 +100,8 @@ export async function startKinds(t: TestContext, overrides: Partial<Behaviour> =
       "/kinds.v1.Kinds/Echoed": { kind: "unary", handle: giveBack },
       "/kinds.v1.Kinds/Keep": { kind: "unary", handle: (call, reply) => behaviour.keep(call, reply) },
       "/kinds.v1.Kinds/Load": { kind: "server_stream", handle: (call) => behaviour.load(call) },
+      "/kinds.v1.Kinds/Collect": { kind: "client_stream", handle: (call, reply) => behaviour.collect(call, reply) },
+      "/kinds.v1.Kinds/Chat": { kind: "bidi_stream", handle: (call) => behaviour.chat(call) },
       "/kinds.v1.Kinds/Act": { kind: "unary", handle: (call, reply) => behaviour.act(call, reply) },
       "/kinds.v1.Kinds/Watch": { kind: "server_stream", handle: (call) => behaviour.watch(call) },
     },
@@ -98,6 +113,18 @@ export async function startKinds(t: TestContext, overrides: Partial<Behaviour> =
 
 function giveBack(call: UnaryCall, reply: UnaryReply): void {
   reply(null, call.request);
+}
+
+/** Answers with how many messages came, and the text of each. */
+function countMessages(call: UploadCall, reply: UnaryReply): void {
+  const texts: string[] = [];
+  call.on("data", (message: Buffer) => texts.push((decode("Kind", message) as { fString?: string }).fString ?? ""));
+  call.on("end", () => reply(null, encode("Result", { name: texts.join(), index: texts.length })));
+}
+
+function echo(call: ChatCall): void {
+  call.on("data", (message: Buffer) => call.write(message));
+  call.on("end", () => call.end());
 }
 
 function endAtOnce(call: StreamCall): void {
@@ -154,6 +181,10 @@ routes:
   - { rpc: kinds.v1.Kinds/Act, get: "/v1/act/{name}", additional_bindings: [{ post: "/v1/act/{name}" }]${act === undefined ? "" : `, ${act}`} }
   - { rpc: kinds.v1.Kinds/Watch, get: "/v1/watch/{name}", additional_bindings: [{ post: /v1/watch, body: "*" }] }
   - { rpc: kinds.v1.Kinds/Collect, post: /v1/collect, body: "*" }
+  - { rpc: kinds.v1.Kinds/Collect, post: "/v1/collect/{f_int32}", body: f_message }
+  - { rpc: kinds.v1.Kinds/Collect, get: "/v1/collect/{f_string}" }
+  - { rpc: kinds.v1.Kinds/Chat, post: "/v1/chat/{f_string}", body: "*" }
+  - { rpc: kinds.v1.Kinds/Upload, post: /v1/upload, body: "*" }
   - { rpc: kinds.v1.Kinds/Echoed, post: /v1/echoed, body: "*" }
   - { rpc: kinds.v1.Kinds/Keep, put: "/v1/files/{name}", body: content, response_body: content }
   - { rpc: kinds.v1.Kinds/Keep, post: "/v1/files/{name}", body: content }

@@ -5,7 +5,7 @@ import type { HttpExchange } from "../../../src/exchange/http.ts";
 
 function check(headers: Readonly<Record<string, string>>): string | null {
   const http = { header: (name: string) => headers[name] } as HttpExchange; // all that it asks
-  return checkContentHeaders(http, true)?.message ?? null;
+  return checkContentHeaders(http, "json")?.message ?? null;
 }
 
 describe("checkContentHeaders()", () => {
