@@ -3,7 +3,10 @@ import type { Clock } from "../../../core/clock.ts";
 export interface LivenessOptions {
   /** Silence of the peer after which it is pinged; ms. */
   readonly afterMs: number;
-  /** How long its answer, or any other byte, may take before the peer is suspect; ms, Infinity for never suspect. */
+  /**
+   * How long its answer, or any other byte, may take before the peer is suspect, besides its way; ms, Infinity for never
+   * suspect.
+   */
   readonly suspectMs: number;
   /** How long it may take before the peer is given up; ms. */
   readonly timeoutMs: number;
@@ -38,8 +41,8 @@ export const SUSPICION: LivenessOptions = {
 
 // A timer that fires later than this says that this process itself stood still: what has come meanwhile is not read yet.
 const LATE_MS = 100;
-// A far peer answers late; one that took longer than this to connect was busy, not far.
-const MAX_FAR_MS = 1_000;
+// Farther than this is no place on earth: where connecting took longer, somebody was busy.
+const MAX_FAR_MS = 500;
 
 /** Watches a connection for a peer that is gone without a word. Owns one timer, ended by `stop`. */
 export class Liveness {
@@ -66,9 +69,9 @@ export class Liveness {
     if (options.withoutCalls) this.wait(options.afterMs);
   }
 
-  /** How long connecting took: some round trips, of which an answer takes one. */
+  /** How long connecting took: a round trip at least, and so does an answer. */
   onConnected(tookMs: number): void {
-    this.suspectMs = Math.max(this.suspectMs, Math.min(tookMs, MAX_FAR_MS));
+    this.suspectMs = this.options.suspectMs + Math.min(tookMs, MAX_FAR_MS);
   }
 
   /** Bytes came, whatever they are. */

@@ -186,6 +186,7 @@ export class Session implements ConnectionSession, StreamHost, FrameListener, Tr
   // What the socket tells.
 
   onOpen(): void {
+    this.suspicion.onConnected(this.clock.now() - this.dialledMs);
     this.output.preface(SETTINGS);
     this.receiveWindow.open();
   }
@@ -260,7 +261,6 @@ export class Session implements ConnectionSession, StreamHost, FrameListener, Tr
     this.output.settingsAck();
     if (!this.isReady) {
       this.isReady = true;
-      this.suspicion.onConnected(this.clock.now() - this.dialledMs);
       this.listener.onReady();
     }
     this.writeWanting();

@@ -13,6 +13,7 @@ function open(connectTimeoutMs = 3_000) {
   const clock = new HandClock();
   const sockets: { listener: TransportListener; isDestroyed: boolean }[] = [];
   const states: [ConnectionState, string | undefined][] = [];
+  const suspicions: boolean[] = [];
   const options = { upstream: "lab", connectTimeoutMs, maxMessageBytes: 1_000, clock };
   const dial = (_: string, listener: TransportListener): Transport => {
     const socket = { listener, isDestroyed: false };
@@ -30,7 +31,7 @@ function open(connectTimeoutMs = 3_000) {
   } as const;
   const connection = new RemadeConnection(
     options,
-    { onState: (state, reason) => states.push([state, reason]), onSuspect() {} },
+    { onState: (state, reason) => states.push([state, reason]), onSuspect: (isSuspect) => suspicions.push(isSuspect) },
     (listener: SessionListener) => new Session("h:1", options, session, listener),
   );
   const send = (bytes: Uint8Array) => sockets.at(-1)?.listener.onBytes(bytes, bytes.length);
@@ -43,7 +44,7 @@ function open(connectTimeoutMs = 3_000) {
     connection.start({ path: "/a/B", metadata: [], message: Buffer.from("x"), deadlineMs: Infinity }, recorder);
     return recorder;
   };
-  return { clock, sockets, states, connection, send, ready, start };
+  return { clock, sockets, states, suspicions, connection, send, ready, start };
 }
 
 describe("RemadeConnection", () => {
@@ -112,6 +113,38 @@ describe("RemadeConnection", () => {
     clock.advance(12_000);
     assert.equal(recorder.end?.error?.code, "UPSTREAM_CONNECTION_LOST");
     assert.deepEqual(states.at(-1), ["connecting", "the connection broke: no answer to a ping within 10000 ms"]);
+  });
+
+  it("suspects a far peer later, and tells of the session in force alone", () => {
+    const { clock, connection, sockets, send, ready, start, suspicions } = open();
+    connection.connect();
+    clock.advance(300);
+    ready();
+    clock.advance(1_000);
+    start();
+    clock.advance(500 + 250 + 299);
+    assert.deepEqual(suspicions, []);
+    clock.advance(1);
+    assert.deepEqual(suspicions, [true]);
+    // GOAWAY; it is not asked any more, so nobody wants to know.
+    send(frame(7, 0, 0, Buffer.concat([uint32(1), uint32(0)])));
+    assert.deepEqual(suspicions, [true, false]);
+    clock.advance(2_000);
+    const bytes = frame(6, 1, 0, Buffer.alloc(8));
+    sockets[0]?.listener.onBytes(bytes, bytes.length);
+    assert.deepEqual(suspicions, [true, false]);
+    connection.destroy();
+  });
+
+  it("suspects nobody later than half a second more for being far", () => {
+    const { clock, connection, ready, start, suspicions } = open();
+    connection.connect();
+    clock.advance(2_000);
+    ready();
+    start();
+    clock.advance(500 + 250 + 500);
+    assert.deepEqual(suspicions, [true]);
+    connection.destroy();
   });
 
   it("stays closed", () => {
