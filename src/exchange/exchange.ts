@@ -63,7 +63,7 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   private upload: Upload | null = null;
   private variables: readonly string[] = NO_VARIABLES;
   private extraMetadata: string[];
-  private ended = false;
+  protected ended = false;
 
   constructor(context: ExchangeContext, http: HttpExchange, route: Route | null) {
     this.context = context;

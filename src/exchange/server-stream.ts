@@ -22,6 +22,8 @@ export class ServerStreamExchange extends Exchange {
   protected shape: StreamShape = ndjsonShape;
   protected type = "";
   private begun = false;
+  /** What came before the request was sent whole: the message that was asked for before the pause. */
+  private early: Buffer[] | null = null;
   /** The socket has said that it is full. */
   private isFull = false;
   /** Text not yet handed to the socket: as long as all of it is ASCII. */
@@ -48,17 +50,28 @@ export class ServerStreamExchange extends Exchange {
       idleMs: route.streamIdleTimeoutMs,
     });
     // Most clients of HTTP/1.1 read no reply before they have sent their request: until then nothing is read for them.
-    if (message === null) call.pause();
+    if (message === null) {
+      this.early = [];
+      call.pause();
+    }
     return call;
   }
 
   protected override onSent(): void {
     super.onSent();
-    this.call?.resume();
+    this.tellEarly();
+    if (!this.isFull) this.call?.resume();
+  }
+
+  private tellEarly(): void {
+    const messages = this.early ?? [];
+    this.early = null;
+    for (const message of messages) if (!this.ended) this.onMessage(message, 0, message.length);
   }
 
   onMessage(bytes: Uint8Array, start: number, end: number): void {
     const route = this.route as Route; // a call was made
+    if (this.early !== null) return void this.early.push(Buffer.from(bytes.subarray(start, end)));
     let chunk: string | Buffer;
     try {
       chunk = this.encode(route, bytes, start, end);
@@ -83,6 +96,8 @@ export class ServerStreamExchange extends Exchange {
   }
 
   onEnd(end: CallEnd): void {
+    this.tellEarly();
+    if (this.ended) return;
     if (end.code === Code.Ok && end.error === null) {
       this.begin();
       this.push(this.messagesOut === 0 ? this.shape.empty : this.shape.end);

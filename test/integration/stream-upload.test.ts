@@ -238,28 +238,29 @@ describe("backpressure of an upload", () => {
 });
 
 describe("streams both ways", () => {
-  it("are half-duplex: replies begin when the request has ended, in the shape that Accept asks for", async (t) => {
-    const { gateway } = await startKindsGateway(t);
-    const client = new RawClient(gateway.port);
-    const headers = { ...CHUNKED, accept: "application/json" };
-    client.send(requestBytes("/v1/chat/x", { method: "POST", headers })).send(chunk('{"fInt32":1}'));
-    // Another request, there and back.
-    await ask(gateway, "/v1/act/x");
-    assert.equal(client.received.length, 0);
-    client.send(`${chunk('{"fInt32":2}')}0\r\n\r\n`);
-    const reply = await client.reply();
-    client.close();
-    assert.deepEqual(
-      [reply.status, reply.json()],
-      [
-        200,
+  for (const transport of ["http2", "grpc-js"])
+    it(`are half-duplex over ${transport}: replies begin when the request has ended, in the shape that Accept asks for`, async (t) => {
+      const { gateway } = await startKindsGateway(t, { upstream: `transport: ${transport}` });
+      const client = new RawClient(gateway.port);
+      const headers = { ...CHUNKED, accept: "application/json" };
+      client.send(requestBytes("/v1/chat/x", { method: "POST", headers })).send(chunk('{"fInt32":1}'));
+      // Another request, there and back.
+      await ask(gateway, "/v1/act/x");
+      assert.equal(client.received.length, 0);
+      client.send(`${chunk('{"fInt32":2}')}0\r\n\r\n`);
+      const reply = await client.reply();
+      client.close();
+      assert.deepEqual(
+        [reply.status, reply.json()],
         [
-          { fInt32: 1, fString: "x" },
-          { fInt32: 2, fString: "x" },
+          200,
+          [
+            { fInt32: 1, fString: "x" },
+            { fInt32: 2, fString: "x" },
+          ],
         ],
-      ],
-    );
-  });
+      );
+    });
 
   it("may be empty, fail at once, and have `timeout` until the first reply", async (t) => {
     const { gateway, upstream } = await startKindsGateway(t, { defaults: "{ timeout: 100ms }" });
