@@ -42,20 +42,29 @@ export function findNode() {
 
 /**
  * Runs a Node as if it had been started in place of this process: it has the same standard streams, gets the signals,
- * and its end, by code or by signal, is this process's end. When this process is killed, the child gets SIGTERM.
+ * and its end, by code or by signal, is this process's end. When this process is killed, the child gets SIGTERM. A
+ * server takes the signals to end as soon as it runs; where they came before that, it ended as it was told to.
  * @param {string} node
  * @param {readonly string[]} args
  */
-export function become(node, args) {
+export function become(node, args, isServer = false) {
   const child = spawn(node, ["--import", FOLLOW, ...args], {
     // The channel carries nothing: the child sees it close when this process is gone, kill -9 included.
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     env: { ...process.env, SLUICE_FOLLOW: "1" },
   });
-  for (const signal of PASSED_ON) process.on(signal, () => child.kill(signal));
+  /** @type {NodeJS.Signals[]} */
+  const came = [];
+  for (const signal of PASSED_ON) {
+    process.on(signal, () => {
+      came.push(signal);
+      child.kill(signal);
+    });
+  }
   child.on("error", (error) => fail(`cannot run ${node}: ${error.message}`));
   child.on("exit", (code, signal) => {
     if (signal === null) process.exit(code ?? 1);
+    if (isServer && (signal === "SIGINT" || signal === "SIGTERM") && came.includes(signal)) process.exit(0);
     // As process 1 of a container this process survives its own signal, so it says by its code what the child died of.
     process.exitCode = 128 + constants.signals[signal];
     for (const passed of PASSED_ON) process.removeAllListeners(passed);

@@ -89,13 +89,20 @@ async function demo({ etcd, port }: DemoFlags): Promise<void> {
   });
 }
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 /** Resolves at the first SIGTERM or Ctrl-C; the next one, a second or more later, ends the process at once. */
 function stopped(beforeExit: () => void = () => {}): Promise<void> {
   const exit = (): never => {
     beforeExit();
     process.exit(1);
   };
-  return new Promise((resolve) => onStop(process, systemClock, resolve, exit));
+  // The launcher's, which end a process that has nothing to end yet. They go after ours are there: a signal that came
+  // while the sources were loaded waits to be told, and without any listener it would be lost.
+  const launchers = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
+  const stop = new Promise<void>((resolve) => onStop(process, systemClock, resolve, exit));
+  for (const [signal, listeners] of launchers) for (const listener of listeners) process.off(signal, listener);
+  return stop;
 }
 
 function logLevel(): LogLevel {

@@ -147,6 +147,27 @@ for (const [name, node] of [
       assert.deepEqual(await launched.end, [0, null]);
     });
 
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      it(`ends well on a ${signal} that comes while a server is loaded, and dies of it where it is none`, async () => {
+        const loading = `
+          console.log(JSON.stringify({ pid: process.pid }));
+          await new Promise((resolve) => setTimeout(resolve, 60_000));
+        `;
+        const file = path.join(makePackage({ files: { "src/main.ts": loading } }), "bin/sluice.js");
+        for (const [command, end] of [
+          ["serve", [0, null]],
+          ["demo", [0, null]],
+          ["check", [null, signal]],
+        ] as const) {
+          const launched = launch(node, file, [command]);
+          await launched.next();
+          launched.process.kill(signal);
+          assert.deepEqual(await launched.end, end, command);
+          assert.deepEqual(await launched.rest(), []); // nobody holds the stream any more
+        }
+      });
+    }
+
     it("dies of what its child died of", async () => {
       const launched = launch(node, path.join(makePackage(), "bin/sluice.js"));
       await launched.next();
@@ -157,6 +178,25 @@ for (const [name, node] of [
 }
 
 describe("bin/sluice.js under an old Node", { timeout: 20_000 }, () => {
+  it("ends well where its child had not even begun when the signal came", async () => {
+    const root = makePackage();
+    // Told what it is to run, but not yet running it: a Node that dies of the signal as any program does.
+    const binary = path.join(root, "node_modules/node/bin/node");
+    rmSync(binary);
+    writeFileSync(binary, "#!/bin/sh\n[ $1 = --version ] && echo v26.0.0 && exit\necho {}\nexec sleep 60\n", {
+      mode: 0o755,
+    });
+    for (const [command, end] of [
+      ["demo", [0, null]],
+      ["check", [null, "SIGTERM"]],
+    ] as const) {
+      const launched = launch(OLD_NODE, path.join(root, "bin/sluice.js"), [command]);
+      await launched.next();
+      launched.process.kill("SIGTERM");
+      assert.deepEqual(await launched.end, end, command);
+    }
+  });
+
   it("takes its child along when it is killed", async () => {
     const launched = launch(OLD_NODE, path.join(makePackage(), "bin/sluice.js"));
     const { pid } = await launched.next();
