@@ -28,6 +28,7 @@ const shapes: readonly (readonly [string, JsonValue])[] = [
     { struct: entries(20, (i) => [`key${i}`, { id: i, name: "chair", tags: ["a", "b"], on: true, no: null }]) },
   ],
   ["1,000 prices", { doubles: times(1000, (i) => (i * 37) / 100) }],
+  ["1,000 coordinates", { doubles: times(1000, (i) => (i * 1_234_567) / 1e7) }],
   ["1,000 doubles of 17 digits", { doubles: times(1000, (i) => Math.sin(i + 1)) }],
   ["1,000 floats", { floats: times(1000, (i) => Math.fround(Math.sin(i + 1))) }],
   ["1,000 int64", { integers: times(1000, (i) => String(BigInt(i) * 12_345_678_901_234n)) }],

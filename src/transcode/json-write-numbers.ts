@@ -138,6 +138,14 @@ export function writeDouble(value: number, out: DataView, o: number): number {
       if (value < 0) out.setUint8(o++, MINUS);
       return writeFraction(scaled, 6, 1e6, out, o);
     }
+    if (size >= 1e-6 && size < 1e6) {
+      // Coordinates and the like: likewise.
+      const billionths = Math.round(size * 1e9);
+      if (billionths / 1e9 === size) {
+        if (value < 0) out.setUint8(o++, MINUS);
+        return writeFraction(billionths, 9, 1e9, out, o);
+      }
+    }
   } else if (size < Number.MAX_SAFE_INTEGER && Math.floor(size) === size) {
     if (value < 0) out.setUint8(o++, MINUS);
     return writeWhole(size, out, o);

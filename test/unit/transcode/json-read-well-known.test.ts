@@ -225,6 +225,27 @@ describe("JSON readers: keys of maps", () => {
       }
     }
   });
+
+  it("tells thousands of keys apart, and those of maps within maps", () => {
+    const keys = Array.from({ length: 5000 }, (_, i) => `key ${i}`);
+    const members = keys.map((key) => `"${key}":"x"`);
+    const flat = `{"keyString":{${members.join(",")}}}`;
+    assert.ok(Buffer.from(JSON.stringify(message(flat))).equals(Buffer.from(flat)));
+    const inner = members.slice(0, 40).join(",");
+    const child = `{"keyString":{${inner}},"keyInt32":{${keys
+      .slice(0, 40)
+      .map((_, i) => `"${i}":"y"`)
+      .join(",")}}}`;
+    const nested = keys.slice(0, 40).map((key) => `"${key}":${child}`);
+    assert.deepEqual(
+      message(`{"childByName":{${nested.join(",")}}}`),
+      JSON.parse(`{"childByName":{${nested.join(",")}}}`),
+    );
+    for (const again of [0, 7, 8, 9, 4999]) {
+      assert.match(refusal(`{"keyString":{${members.join(",")},"key ${again}":""}}`), /given twice/);
+    }
+    assert.match(refusal(`{"childByName":{${nested.join(",")},"key 3":{}}}`), /given twice/);
+  });
 });
 
 describe("JSON readers: wrappers", () => {

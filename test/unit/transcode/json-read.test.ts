@@ -631,3 +631,37 @@ describe("JSON readers: one field", () => {
     assert.deepEqual(wire.take(), read('{"aInt32":1}'));
   });
 });
+
+describe("JSON readers: the order of members", () => {
+  it("may change from one object to the next", () => {
+    const members = [
+      '"aInt32":1',
+      '"aInt64":"2"',
+      '"a_string":"x"',
+      '"color":"RED"',
+      '"child":{"aBool":true,"color":"GREEN"}',
+    ];
+    const orders = members.flatMap((_, i) =>
+      members.map((_, j) => [...members.slice(i), ...members.slice(0, i), members[j]]),
+    );
+    for (const order of orders) {
+      const unique = [...new Set(order)].reverse();
+      sameAsOracle(`{${unique.join(",")}}`);
+      sameAsOracle(`{"children":[{${order.slice(0, 3).join(",")}},{${order.slice(2, 5).join(",")}},{}]}`);
+    }
+  });
+
+  it("makes nobody read a name that only begins like the expected one, or ends where the text ends", () => {
+    // What was read last is expected next.
+    for (const name of ["aInt32", "a_int32", "color", "any", "mask"]) {
+      sameAsOracle(`{"${name}":null,"aBool":true}`);
+      assert.equal(refusal(`{"${name}x":null}`).code, "FIELD_UNKNOWN");
+      assert.equal(refusal(`{"${name.slice(0, -1)}":null}`).code, "FIELD_UNKNOWN");
+      for (const cut of [`{"${name}"`, `{"${name}`, `{"${name.slice(0, 2)}`, '{"', "{"]) {
+        assert.equal(refusal(cut).code, "BODY_MALFORMED");
+      }
+      sameAsOracle(`{ "${name}" : null , "aBool" : true }`);
+      sameAsOracle(`{"\\u${name.charCodeAt(0).toString(16).padStart(4, "0")}${name.slice(1)}":null}`);
+    }
+  });
+});
