@@ -132,7 +132,7 @@ class GrpcEtcdClient implements EtcdClient {
     stream.on("error", () => {});
     stream.on("status", ({ code, details }) => {
       this.#cancels.delete(cancel);
-      listener.onEnd(new EtcdError(code, code === Code.Ok ? "etcd ended the stream" : details));
+      listener.onEnd(new EtcdError(code, code === Code.Ok ? "etcd ended the stream" : tidy(details)));
     });
     return { send: (request) => void stream.write(request) };
   }
@@ -149,10 +149,18 @@ class GrpcEtcdClient implements EtcdClient {
 function toEtcdError(error: ServiceError | null, timeoutMs: number): EtcdError {
   if (error === null) return new EtcdError(Code.Unknown, "etcd answered nothing");
   // grpc-js tells at length where the time went, which varies from try to try.
-  const message = error.code === Code.DeadlineExceeded ? `no answer within ${timeoutMs} ms` : error.details;
+  const message = error.code === Code.DeadlineExceeded ? `no answer within ${timeoutMs} ms` : tidy(error.details);
   return new EtcdError(error.code, message);
 }
 
 function closedError(): EtcdError {
   return new EtcdError(Code.Cancelled, "the client is closed");
+}
+
+/** grpc-js's words for a connection that was not made, down to what the system said. */
+function tidy(details: string): string {
+  return details
+    .replace(/^No connection established\. Last error: (?:Error: )?/, "")
+    .replace(/\.? Resolution note: $/, "")
+    .trim();
 }
