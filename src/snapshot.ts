@@ -95,7 +95,10 @@ async function loadSchemas(
       schemas.set(upstream.name, await load(upstream));
     } catch (error) {
       const inner = problemsOf(error);
-      if (inner !== undefined) problems.push(...inner);
+      // A file that is not there has no lines: it is wrong where it is asked for.
+      const place = (problem: Problem): Problem =>
+        problem.line > 0 ? problem : at(config, upstream.position, `upstream "${upstream.name}": ${problem.message}`);
+      if (inner !== undefined) problems.push(...inner.map(place));
       else problems.push(at(config, upstream.position, `upstream "${upstream.name}": ${(error as Error).message}`));
     }
   }
@@ -138,11 +141,14 @@ class RouteResolver {
   }
 
   addAnnotated(): void {
-    const wanted = this.config.annotations.services.map(globToPattern);
+    const { services } = this.config.annotations;
+    const wanted = services.map(globToPattern);
+    let found = 0;
     for (const upstream of this.config.upstreams) {
       for (const rpc of this.schemas.get(upstream.name)?.methods.values() ?? []) {
         const service = rpc.rpc.slice(0, rpc.rpc.indexOf("/"));
         if (wanted.length > 0 && !wanted.some((pattern) => pattern.test(service))) continue;
+        found += rpc.httpRules.length;
         if (this.declared.has(`${upstream.name} ${rpc.rpc}`)) continue;
         for (const rule of rpc.httpRules) {
           this.add({
@@ -157,6 +163,10 @@ class RouteResolver {
         }
       }
     }
+    // Where a schema is missing, so may be its annotations.
+    if (found > 0 || this.schemas.size < this.config.upstreams.length) return;
+    const where = services.length === 0 ? "" : ` in a service of ${services.map((glob) => `"${glob}"`).join(", ")}`;
+    this.problems.push(problemAt(this.config.file, `annotations: no method${where} has google.api.http`, "warning"));
   }
 
   private findUpstream(route: RouteConfig): UpstreamConfig | undefined {

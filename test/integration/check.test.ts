@@ -115,7 +115,7 @@ describe("sluice check", () => {
   it("reports an error in a .proto file at its place", async (t) => {
     const head = HEAD.replace("library.proto", "missing.proto");
     const { check: lines } = await check(t, "annotations: { read: true }", head);
-    assert.match(lines.join("\n"), /missing\.proto/);
+    assert.match(lines.join("\n"), /^routes\.yaml:3:3: upstream "library": .*missing\.proto" is not found/);
   });
 });
 
@@ -169,8 +169,12 @@ describe("sluice routes", () => {
     );
   });
 
-  it("reads the annotations of the services that were asked for only", async (t) => {
-    const { routes } = await check(t, `annotations: { read: true, services: ["other.*"] }`);
+  it("reads the annotations of the services that were asked for only, and says so where there are none", async (t) => {
+    const { check: lines, routes } = await check(t, `annotations: { read: true, services: ["other.*"] }`);
     assert.deepEqual(routes, ["no routes"]);
+    assert.ok(
+      lines.includes('routes.yaml: warning: annotations: no method in a service of "other.*" has google.api.http'),
+      lines.join(),
+    );
   });
 });
