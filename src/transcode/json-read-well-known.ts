@@ -38,7 +38,7 @@ const MAX_SECONDS = 253_402_300_799;
 export function putTimestamp(at: number, o: number): number {
   const { text, from, to } = input;
   const century = pair(text, from);
-  const year = century * 100 + pair(text, from + 2);
+  const ofCentury = pair(text, from + 2);
   const month = pair(text, from + 5);
   const day = pair(text, from + 8);
   const hour = pair(text, from + 11);
@@ -52,7 +52,8 @@ export function putTimestamp(at: number, o: number): number {
     text[from + 13] === 0x3a &&
     text[from + 16] === 0x3a;
   // A missing digit makes its number negative.
-  if (!isShaped || (century | year | month | day | hour | minute | second) < 0) wrong(at, TIMESTAMP);
+  if (!isShaped || (century | ofCentury | month | day | hour | minute | second) < 0) wrong(at, TIMESTAMP);
+  const year = century * 100 + ofCentury;
   if (hour > 23 || minute > 59 || second > 59) wrong(at, TIMESTAMP);
   if (day !== lastDay || month !== lastMonth || year !== lastYear) {
     if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) wrong(at, TIMESTAMP);

@@ -60,6 +60,19 @@ describe("JSON readers: google.protobuf.Timestamp", () => {
     }
   });
 
+  it("refuses any sign in the place of a digit", () => {
+    const good = "1972-01-31T10:09:20.123456789+05:30";
+    for (const at of [...good].keys()) {
+      for (const sign of ["x", "-", ":", "+", ".", " ", "/", ";", "\u0663"]) {
+        if (good[at] === sign) continue;
+        const text = good.slice(0, at) + sign + good.slice(at + 1);
+        // Another offset, and fewer decimals, are right.
+        if (/^1972-01-31T10:09:20(\.\d+)?[+-]05:30$/.test(text)) continue;
+        assert.match(refusal(`{"time":"${text}"}`), /^FIELD_INVALID time/, text);
+      }
+    }
+  });
+
   it("refuses anything else", () => {
     const texts = [
       "",
