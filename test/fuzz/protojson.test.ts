@@ -38,8 +38,11 @@ const STRICTER_WITH_JSON = [
   /has "@type" and "value" alone/,
   /: expected (true or false|an? \w+\d\d), got "/, // a map's key beside a value that is ignored
 ];
-/** What protobuf-es reads otherwise: null for an extension as a value, an enum's unknown name there as its first. */
-const READ_OTHERWISE = /"\[r\.x\d\]"/;
+/**
+ * What protobuf-es reads otherwise: null for an extension as a value, an enum's unknown name there as its first; "10.0"
+ * and "1e1" as integers of 32 bits alone, not of 64.
+ */
+const READ_OTHERWISE = /"\[r\.x\d\]"|"-?\d+(?:\.\d+|(?:\.\d+)?e[-+]?\d+)"/i;
 
 const BUDGET_MS = 2500;
 // A schema costs more to make than a message.
