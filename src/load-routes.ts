@@ -1,7 +1,7 @@
 import type { Config } from "./config/config.ts";
 import { loadConfig, type ConfigText, type LoadOptions } from "./config/load.ts";
 import { problemsError } from "./core/problem.ts";
-import { resolveRoutes, type ResolvedRoutes } from "./snapshot.ts";
+import { resolveRoutes, type ResolvedRoutes } from "./snapshot/resolve.ts";
 
 /** A configuration without errors, and what it means. */
 export interface LoadedRoutes {

@@ -10,7 +10,7 @@ import type { LoadedRoutes } from "./load-routes.ts";
 import type { ResolverSource } from "./resolvers.ts";
 import { buildRouteTable } from "./routing/table.ts";
 import type { Serving, ServingReadiness } from "./serving.ts";
-import { compileSnapshot } from "./snapshot.ts";
+import { compileSnapshot } from "./snapshot/compile.ts";
 import { writeAccessLine } from "./telemetry/access-log.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Metrics } from "./telemetry/metrics.ts";

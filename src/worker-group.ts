@@ -7,7 +7,7 @@ import type { LoadedRoutes } from "./load-routes.ts";
 import { isShared, resolverKey, Resolvers } from "./resolvers.ts";
 import { toSchemaImage } from "./schema/image.ts";
 import type { Serving, ServingReadiness } from "./serving.ts";
-import { compileSnapshot } from "./snapshot.ts";
+import { compileSnapshot } from "./snapshot/compile.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics, type Metrics } from "./telemetry/metrics.ts";
 import { MetricsTotal, type MetricFamily } from "./telemetry/metrics-total.ts";

@@ -8,7 +8,7 @@ import type { LoadedRoutes } from "./load-routes.ts";
 import { LocalServing } from "./local-serving.ts";
 import { resolverKey, type ResolverSource } from "./resolvers.ts";
 import { fromSchemaImage } from "./schema/image.ts";
-import { resolveRoutes } from "./snapshot.ts";
+import { resolveRoutes } from "./snapshot/resolve.ts";
 import type { Log } from "./telemetry/log.ts";
 import { createMetrics } from "./telemetry/metrics.ts";
 import { observeUpstream } from "./telemetry/subscribe.ts";

@@ -7,7 +7,8 @@ import { parseConfig } from "../../src/config/load.ts";
 import { GatewayError } from "../../src/core/errors.ts";
 import { problemsOf } from "../../src/core/problem.ts";
 import type { Route } from "../../src/exchange/route.ts";
-import { compileSnapshot, resolveRoutes, type ResolvedRoutes } from "../../src/snapshot.ts";
+import { compileSnapshot } from "../../src/snapshot/compile.ts";
+import { resolveRoutes, type ResolvedRoutes } from "../../src/snapshot/resolve.ts";
 
 export interface Rules {
   /** What stands in the .proto file behind syntax, package (example.v1) and imports. */

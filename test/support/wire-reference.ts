@@ -8,7 +8,20 @@ import { BYTES, bytes, END_GROUP, FIXED32, FIXED64, group, GROUP, tag, VARINT, w
  * is the field's, and a closed enum has its value. protobuf-es does not look at wire types, and may read over the end of
  * a nested message; it can be asked about what comes from here.
  */
-export function strictly(registry: FileRegistry, message: DescMessage, input: Buffer): Buffer {
+export function strictly(registry: FileRegistry, message: DescMessage, input: Buffer): StrictMessage {
+  hasMalformedAny = false;
+  return { bytes: fieldsOf(registry, message, input), hasMalformedAny };
+}
+
+export interface StrictMessage {
+  readonly bytes: Buffer;
+  /** Whether an Any holds malformed bytes: one that counts, or one that another has replaced. */
+  readonly hasMalformedAny: boolean;
+}
+
+let hasMalformedAny = false;
+
+function fieldsOf(registry: FileRegistry, message: DescMessage, input: Buffer): Buffer {
   const fields = new Map(allFieldsOf(registry, message).map((field) => [field.number, field]));
   const kept: { number: number; record: Buffer; content: Buffer }[] = [];
   for (const { number, wireType, content } of recordsOf(input)) {
@@ -27,7 +40,7 @@ interface Record {
   readonly content: Buffer;
 }
 
-export function recordsOf(input: Buffer): Record[] {
+function recordsOf(input: Buffer): Record[] {
   const records: Record[] = [];
   let rest = input;
   while (rest.length > 0) {
@@ -104,7 +117,7 @@ function keep(registry: FileRegistry, field: DescField, wireType: number, conten
   }
   if (wireType !== own) return undefined;
   if (field.message !== undefined) {
-    const inner = strictly(registry, field.message, content);
+    const inner = fieldsOf(registry, field.message, content);
     return own === GROUP ? group(field.number, inner) : bytes(field.number, inner);
   }
   if (own === BYTES) return bytes(field.number, content);
@@ -136,7 +149,7 @@ function entry(registry: FileRegistry, field: DescField & { fieldKind: "map" }, 
     if (number === 1 && wireType === wireTypeOf(field.mapKey)) key = value;
     if (number !== 2 || wireType !== valueType) continue;
     if (field.message === undefined) values = [value];
-    else values.push(strictly(registry, field.message, value));
+    else values.push(fieldsOf(registry, field.message, value));
   }
   const last = values.at(-1);
   if (field.enum !== undefined && last !== undefined && !knows(field.enum, last)) return undefined;
@@ -154,6 +167,16 @@ function any(registry: FileRegistry, kept: readonly { readonly number: number; r
   const held = url && registry.getMessage(url.toString().replace(/^.*\//s, ""));
   return Buffer.concat([
     url === undefined ? Buffer.alloc(0) : bytes(1, url),
-    value === undefined ? Buffer.alloc(0) : bytes(2, held === undefined ? value : strictly(registry, held, value)),
+    value === undefined ? Buffer.alloc(0) : bytes(2, held === undefined ? value : contentOfAny(registry, held, value)),
   ]);
+}
+
+/** What an Any holds is read when its JSON is written, not before: another Any may have replaced it by then. */
+function contentOfAny(registry: FileRegistry, held: DescMessage, value: Buffer): Buffer {
+  try {
+    return fieldsOf(registry, held, value);
+  } catch {
+    hasMalformedAny = true;
+    return Buffer.from([0xff]); // half a tag, which nobody takes
+  }
 }

@@ -7,6 +7,7 @@ import { createJsonReaders } from "../../../src/transcode/json-read.ts";
 import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { wire } from "../../../src/transcode/wire.ts";
 import { messageType, registry } from "../../support/transcode-schema.ts";
+import { freshSeed } from "../../support/seeded-random.ts";
 
 // Texts are drawn at random and read twice: by our readers and by protobuf-es. Both must refuse the same, and see the
 // same message in what they accept. Left out is where the two differ on purpose: protobuf-es takes more than ProtoJSON
@@ -204,8 +205,8 @@ const { message } = fc.letrec<{ message: string; any: string }>((tie) => {
 
 /** Runs a property for a while; what fails is shrunk and comes with its seed. */
 function check<T>(t: TestContext, arbitrary: fc.Arbitrary<T>, property: (value: T) => void): void {
-  const seed = Number(process.env["FC_SEED"] ?? Date.now() % 2 ** 31);
-  t.diagnostic(`seed ${seed} (FC_SEED)`);
+  const seed = freshSeed();
+  t.diagnostic(`seed ${seed} (SEED)`);
   let runs = 0;
   let accepted = 0;
   fc.assert(

@@ -1,0 +1,91 @@
+import type { CallTarget } from "../call/call.ts";
+import { isIdempotent } from "../call/idempotent.ts";
+import { compileHeaderPolicy } from "../exchange/headers.ts";
+import { isServed, type Route, type Snapshot } from "../exchange/route.ts";
+import { buildRouteTable } from "../routing/table.ts";
+import { bundledRegistry } from "../schema/bundled.ts";
+import type { Schema } from "../schema/schema.ts";
+import { compileBinder } from "../transcode/bind.ts";
+import { compileHttpBodyBinder, compileHttpBodyReader } from "../transcode/http-body.ts";
+import { createJsonReaders, type JsonReaders } from "../transcode/json-read.ts";
+import { createJsonWriters, type JsonWriters } from "../transcode/json-write.ts";
+import type { JsonOptions } from "../transcode/options.ts";
+import { createStatusWriter, type StatusWriter } from "../transcode/status-json.ts";
+import { fieldNamed, toEntry, type ResolvedRoute } from "./resolved-route.ts";
+import type { ResolvedRoutes } from "./resolve.ts";
+
+/** Compiles resolved routes for the running upstreams, keyed by name. */
+export function compileSnapshot(resolved: ResolvedRoutes, targets: ReadonlyMap<string, CallTarget>): Snapshot {
+  const compilers = new Map([...resolved.schemas].map(([name, schema]) => [name, new RouteCompiler(schema)]));
+  const entries = resolved.routes.map((route) => {
+    const target = targets.get(route.upstream.name);
+    const compiler = compilers.get(route.upstream.name);
+    if (target === undefined || compiler === undefined) throw new Error(`no upstream ${route.upstream.name}`);
+    return { ...toEntry(route), value: compiler.compile(route, target) };
+  });
+  return { table: buildRouteTable(entries, resolved.routing).table };
+}
+
+/** Compiles the routes of one upstream; readers and writers are shared by routes with the same JSON options. */
+class RouteCompiler {
+  private readonly schema: Schema;
+  private readonly writeStatus: StatusWriter;
+  private readonly transcoders = new Map<string, { readers: JsonReaders; writers: JsonWriters }>();
+
+  constructor(schema: Schema) {
+    this.schema = schema;
+    this.writeStatus = createStatusWriter([schema.registry, bundledRegistry()]);
+  }
+
+  compile(route: ResolvedRoute, target: CallTarget): Route {
+    const { rule, rpc, policy, httpBody } = route;
+    const { readers, writers } = this.transcodersFor(policy.json);
+    const responseField = rule.responseBody === "" ? undefined : fieldNamed(rpc.desc.output, rule.responseBody);
+    const binding = {
+      method: rule.method,
+      input: rpc.desc.input,
+      variables: route.template.variables.map((variable) => variable.fieldPath),
+      body: rule.body,
+      sources: route.sources,
+    };
+    const bodyField = fieldNamed(rpc.desc.input, rule.body);
+    const bind = isServed({ kind: route.kind, takesHttpBody: httpBody.request })
+      ? compileBinder(binding, readers, { ...policy.json, ...policy.request })
+      : () => Buffer.alloc(0);
+    return {
+      rpc: rpc.rpc,
+      rpcPath: rpc.path,
+      method: rule.method,
+      template: rule.path,
+      upstream: route.upstream.name,
+      target,
+      kind: route.kind,
+      takesBody: rule.body !== "",
+      takesHttpBody: httpBody.request,
+      bind: httpBody.request ? compileHttpBodyBinder(bodyField?.number ?? 0, bind) : bind,
+      write:
+        responseField === undefined ? writers.message(rpc.desc.output) : writers.field(rpc.desc.output, responseField),
+      readHttpBody: httpBody.reply ? compileHttpBodyReader(responseField?.number ?? 0) : null,
+      writeStatus: this.writeStatus,
+      headers: compileHeaderPolicy(policy.headers.request, policy.headers.response),
+      idempotent: isIdempotent({ route: route.idempotent, level: rpc.idempotency, httpMethod: rule.method }),
+      timeoutMs: policy.timeoutMs,
+      streamTimeoutMs: policy.streamTimeoutMs,
+      streamIdleTimeoutMs: policy.streamIdleTimeoutMs,
+      etag: policy.etag,
+      heartbeatMs: policy.stream.heartbeatMs,
+      waitForReadyMs: policy.waitForReady.timeoutMs,
+    };
+  }
+
+  private transcodersFor(options: JsonOptions): { readers: JsonReaders; writers: JsonWriters } {
+    const key = JSON.stringify(options);
+    let found = this.transcoders.get(key);
+    if (found === undefined) {
+      const { registry } = this.schema;
+      found = { readers: createJsonReaders(registry, options), writers: createJsonWriters(registry, options) };
+      this.transcoders.set(key, found);
+    }
+    return found;
+  }
+}

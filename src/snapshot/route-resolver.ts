@@ -1,0 +1,188 @@
+import type { Config, Policy, Position, RouteConfig, UpstreamConfig } from "../config/config.ts";
+import type { Problem } from "../core/problem.ts";
+import { didYouMean } from "../core/suggest.ts";
+import { isServed } from "../exchange/route.ts";
+import { checkMethod } from "../routing/method.ts";
+import { parseTemplate, TemplateError, type PathTemplate } from "../routing/template.ts";
+import type { HttpRule } from "../schema/http-rule.ts";
+import type { RpcMethod, Schema } from "../schema/schema.ts";
+import { checkBinding } from "../transcode/bind.ts";
+import type { FieldSource } from "../transcode/options.ts";
+import { at, problemAt } from "./place.ts";
+import { fieldNamed, httpBodiesOf, kindOf, type ResolvedRoute } from "./resolved-route.ts";
+
+/** Finds the rpc of every route of the file and of every annotation, and checks what binds them. */
+export class RouteResolver {
+  readonly routes: ResolvedRoute[] = [];
+  private readonly config: Config;
+  private readonly schemas: ReadonlyMap<string, Schema>;
+  private readonly problems: Problem[];
+  /** `upstream rpc` of every route in the file: it replaces the rpc's annotation. */
+  private readonly declared = new Set<string>();
+
+  constructor(config: Config, schemas: ReadonlyMap<string, Schema>, problems: Problem[]) {
+    this.config = config;
+    this.schemas = schemas;
+    this.problems = problems;
+  }
+
+  addDeclared(route: RouteConfig): void {
+    const upstream = this.findUpstream(route);
+    const rpc = upstream && this.schemas.get(upstream.name)?.methods.get(route.rpc);
+    if (upstream === undefined || rpc === undefined) {
+      for (const rule of route.rules) this.readTemplate(rule, rule.positions.path);
+      return;
+    }
+    this.declared.add(`${upstream.name} ${route.rpc}`);
+    for (const rule of route.rules) {
+      this.add({
+        rule,
+        rpc,
+        upstream,
+        policy: route.policyFor(upstream.policy),
+        idempotent: route.idempotent,
+        sources: route.sources,
+        place: (part) => (part === "sources" ? undefined : rule.positions[part]) ?? route.position,
+      });
+    }
+  }
+
+  addAnnotated(): void {
+    const { services } = this.config.annotations;
+    const wanted = services.map(globToPattern);
+    let found = 0;
+    for (const upstream of this.config.upstreams) {
+      for (const rpc of this.schemas.get(upstream.name)?.methods.values() ?? []) {
+        const service = rpc.rpc.slice(0, rpc.rpc.indexOf("/"));
+        if (wanted.length > 0 && !wanted.some((pattern) => pattern.test(service))) continue;
+        found += rpc.httpRules.length;
+        if (this.declared.has(`${upstream.name} ${rpc.rpc}`)) continue;
+        for (const rule of rpc.httpRules) {
+          this.add({
+            rule,
+            rpc,
+            upstream,
+            policy: upstream.policy,
+            idempotent: undefined,
+            sources: [],
+            place: () => rpc.place,
+          });
+        }
+      }
+    }
+    // Where a schema is missing, so may be its annotations.
+    if (found > 0 || this.schemas.size < this.config.upstreams.length) return;
+    const where = services.length === 0 ? "" : ` in a service of ${services.map((glob) => `"${glob}"`).join(", ")}`;
+    this.problems.push(problemAt(this.config.file, `annotations: no method${where} has google.api.http`, "warning"));
+  }
+
+  private findUpstream(route: RouteConfig): UpstreamConfig | undefined {
+    const { upstreams } = this.config;
+    const has = upstreams.filter((upstream) => this.schemas.get(upstream.name)?.methods.has(route.rpc));
+    if (route.upstream !== undefined) {
+      // config/ has checked that the name exists.
+      const named = upstreams.find((upstream) => upstream.name === route.upstream);
+      if (named !== undefined && !has.includes(named) && this.schemas.has(named.name)) {
+        this.report(
+          route.position,
+          `upstream "${named.name}" has no rpc "${route.rpc}"${this.suggest(route.rpc, [named])}`,
+        );
+      }
+      return named;
+    }
+    if (has.length === 1) return has[0];
+    if (has.length === 0) {
+      // A schema that failed to load may have it: its own problem is enough.
+      if (this.schemas.size < upstreams.length) return undefined;
+      this.report(route.position, `no upstream has the rpc "${route.rpc}"${this.suggest(route.rpc, upstreams)}`);
+    } else {
+      const names = has.map((upstream) => `"${upstream.name}"`).join(" and ");
+      this.report(route.position, `${names} both have the rpc "${route.rpc}"; say which by "upstream"`);
+    }
+    return undefined;
+  }
+
+  private suggest(rpc: string, upstreams: readonly UpstreamConfig[]): string {
+    const rpcs = upstreams.flatMap((upstream) => [...(this.schemas.get(upstream.name)?.methods.keys() ?? [])]);
+    // A package left out is many letters, but a likely slip.
+    const whole = new Set(rpcs.filter((one) => one.endsWith(`.${rpc}`)));
+    const [only] = whole;
+    return whole.size === 1 && only !== undefined ? `; did you mean "${only}"?` : didYouMean(rpc, rpcs);
+  }
+
+  /** What can be said of a rule without its rpc; undefined where its template cannot be read. */
+  private readTemplate(rule: HttpRule, place: Position | string): PathTemplate | undefined {
+    const reason = checkMethod(rule.method);
+    if (reason !== null) this.report(place, reason);
+    try {
+      return parseTemplate(rule.path);
+    } catch (error) {
+      if (!(error instanceof TemplateError)) throw error;
+      this.report(place, `path template "${rule.path}": ${error.message}`);
+      return undefined;
+    }
+  }
+
+  private add(found: {
+    rule: HttpRule;
+    rpc: RpcMethod;
+    upstream: UpstreamConfig;
+    policy: Policy;
+    idempotent: boolean | undefined;
+    sources: readonly FieldSource[];
+    place: (part: "path" | "body" | "responseBody" | "sources") => Position | string;
+  }): void {
+    const { rule, rpc } = found;
+    const before = this.problems.length;
+    const template = this.readTemplate(rule, found.place("path"));
+    const kind = kindOf(rpc);
+    const httpBody = httpBodiesOf(rpc, rule);
+    if (template !== undefined && isServed({ kind, takesHttpBody: httpBody.request })) {
+      const variables = template.variables.map((variable) => variable.fieldPath);
+      for (const problem of checkBinding({
+        method: rule.method,
+        input: rpc.desc.input,
+        variables,
+        body: rule.body,
+        sources: found.sources,
+      })) {
+        this.report(found.place(problem.part), problem.message);
+      }
+    }
+    if (rule.responseBody !== "" && fieldNamed(rpc.desc.output, rule.responseBody) === undefined) {
+      const names = rpc.desc.output.fields.map((field) => field.name);
+      this.report(
+        found.place("responseBody"),
+        `no field "${rule.responseBody}" in ${rpc.desc.output.typeName}${didYouMean(rule.responseBody, names)}`,
+      );
+    }
+    if (this.problems.length > before || template === undefined) return;
+    const place = found.place("path");
+    this.routes.push({
+      ...found,
+      template,
+      kind,
+      httpBody,
+      place: typeof place === "string" ? place : this.text(place),
+    });
+  }
+
+  private report(place: Position | string, message: string): void {
+    this.problems.push(
+      typeof place === "string" ? problemAt(place, message, "error") : at(this.config, place, message),
+    );
+  }
+
+  private text(position: Position): string {
+    return `${this.config.file}:${position.line}:${position.column}`;
+  }
+}
+
+/** `library.v1.*` as a pattern: a star is any run of characters. */
+function globToPattern(glob: string): RegExp {
+  return new RegExp(`^${glob.split("*").map(escapePattern).join(".*")}$`);
+}
+
+function escapePattern(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
