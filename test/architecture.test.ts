@@ -345,7 +345,7 @@ describe("this test's own eyes", () => {
     [
       "call/a.ts",
       'import wire from "@bufbuild/protobuf/wire";',
-      "only schema/, transcode/, snapshot may import @bufbuild/protobuf",
+      "only schema/, transcode/, snapshot/ may import @bufbuild/protobuf",
     ],
     ["core/a.ts", 'import x from "left-pad";', "left-pad has no row in homes"],
     ["fresh/a.ts", "", "src/fresh/ has no row in mayImport"],
