@@ -5,7 +5,7 @@ import type { RoutingOptions } from "../routing/table.ts";
 import type { HttpRule } from "../schema/http-rule.ts";
 import type { SchemaSource } from "../schema/load.ts";
 import type { FieldSource } from "../transcode/options.ts";
-import type { TlsOptions } from "../upstream/connection/tls.ts";
+import type { TlsOptions } from "../tls/client.ts";
 import type { Keepalive, LoadBalancing } from "../upstream/options.ts";
 import type { Policy } from "./policy.ts";
 import type { Position } from "./yaml.ts";

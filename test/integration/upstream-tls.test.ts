@@ -7,7 +7,7 @@ import tls, { type TLSSocket } from "node:tls";
 import type { ConnectionFactory } from "../../src/upstream/connection/connection.ts";
 import { createGrpcJsConnection } from "../../src/upstream/connection/grpc-js.ts";
 import { createHttp2Connection } from "../../src/upstream/connection/http2.ts";
-import type { TlsOptions } from "../../src/upstream/connection/tls.ts";
+import type { TlsOptions } from "../../src/tls/client.ts";
 import { TestConnection } from "../support/grpc-calls.ts";
 import { startGrpcServer } from "../support/grpc-server.ts";
 import { labMethods } from "../support/grpc-server-lab.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import http2 from "node:http2";
 import net, { type Socket } from "node:net";
 import tls from "node:tls";
-import type { TlsOptions } from "../../src/upstream/connection/tls.ts";
+import type { TlsOptions } from "../../src/tls/client.ts";
 
 /** A file that scripts/make-tls-fixtures.sh has made. */
 export function pem(name: string): string {

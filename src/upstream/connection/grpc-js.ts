@@ -1,7 +1,7 @@
 import type { ConnectionFactory } from "./connection.ts";
 import { Session } from "./grpc-js/session.ts";
 import { RemadeConnection } from "./remade-connection.ts";
-import { TlsClient, type TlsOptions } from "./tls.ts";
+import { TlsClient, type TlsOptions } from "../../tls/client.ts";
 
 /** Connections over grpc-js, plaintext: one channel per session. */
 export const grpcJsConnection: ConnectionFactory = createGrpcJsConnection(null);

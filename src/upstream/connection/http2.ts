@@ -5,7 +5,7 @@ import { MAX_31_BITS } from "./http2/frame.ts";
 import { Session } from "./http2/session.ts";
 import { dialTcp, dialTls } from "./http2/transport.ts";
 import { RemadeConnection } from "./remade-connection.ts";
-import { TlsClient, type TlsOptions } from "./tls.ts";
+import { TlsClient, type TlsOptions } from "../../tls/client.ts";
 
 export interface Http2ConnectionOptions {
   /** Sent as `user-agent`. Default `sluice`. */

@@ -12,7 +12,7 @@ import type { AttemptListener, AttemptRequest, CallHandle } from "../../../call/
 import { systemClock, type Clock } from "../../../core/clock.ts";
 import type { ConnectionOptions } from "../connection.ts";
 import type { ConnectionSession, SessionListener } from "../remade-connection.ts";
-import type { TlsClient } from "../tls.ts";
+import type { TlsClient } from "../../../tls/client.ts";
 import { Attempt } from "./attempt.ts";
 
 /**

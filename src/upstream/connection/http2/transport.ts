@@ -1,7 +1,7 @@
 import net from "node:net";
 import tls from "node:tls";
-import { splitAddress } from "../address.ts";
-import { NO_HTTP2, tlsReason, type TlsClient } from "../tls.ts";
+import { splitAddress } from "../../../core/address.ts";
+import { NO_HTTP2, tlsReason, type TlsClient } from "../../../tls/client.ts";
 
 /** A byte stream to an instance: what a session needs of a socket, TCP or TLS. */
 export interface Transport {

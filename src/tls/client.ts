@@ -8,7 +8,7 @@ import {
   type SecureContext,
   type TLSSocket,
 } from "node:tls";
-import { splitAddress } from "./address.ts";
+import { splitAddress } from "../core/address.ts";
 
 /** How the instances of an upstream are reached over TLS. Certificates and key are PEM texts. */
 export interface TlsOptions {
