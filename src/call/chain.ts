@@ -182,6 +182,11 @@ class Call implements CallHandle, AttemptListener {
   onEnd(end: AttemptEnd): void {
     if (this.done) return;
     this.attempt = null;
+    // Servers keep the deadline too, and some tell its end in this way, a moment before or after our own timer.
+    if (end.error?.code === "UPSTREAM_CANCELLED" && this.options.clock.now() >= this.deadlineMs) {
+      const timeout = this.options.totalTimeoutMs;
+      return this.failWith(gatewayError("DEADLINE_EXCEEDED", { what: "no answer", timeout }));
+    }
     const isTold = this.committed && this.listener.onRestart === undefined;
     if (isTold || this.streamed || this.attempts >= MAX_ATTEMPTS || !mayRepeat(end, this.options.idempotent)) {
       this.deliver(end);

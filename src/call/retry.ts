@@ -9,6 +9,8 @@ export const MAX_ATTEMPTS = 3;
 const BACKOFF_BASE_MS = 25;
 const BACKOFF_CAP_MS = 250;
 
+const BROKEN_OFF: ReadonlySet<string | undefined> = new Set(["UPSTREAM_CONNECTION_LOST", "UPSTREAM_CANCELLED"]);
+
 /**
  * Whether a call whose attempt ended like this may be made again on another instance: always where it surely was not
  * processed, and where repeating does no harm also after UNAVAILABLE or a broken connection. RESOURCE_EXHAUSTED (an
@@ -22,7 +24,7 @@ export function mayRepeat(end: AttemptEnd, idempotent: boolean): boolean {
     case "answered":
       return idempotent && end.code === Code.Unavailable;
     case "unknown":
-      return idempotent && end.error?.code === "UPSTREAM_CONNECTION_LOST";
+      return idempotent && BROKEN_OFF.has(end.error?.code);
     default:
       return end.outcome satisfies never;
   }

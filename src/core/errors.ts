@@ -1,4 +1,4 @@
-import { Code } from "./code.ts";
+import { Code, httpStatusOf } from "./code.ts";
 
 /** One row of the error table. `grpc` goes into the reply's body, `http` is its status. */
 interface ErrorRow {
@@ -84,6 +84,16 @@ export const errorTable = {
     http: 503,
     message: "the connection to an instance of upstream {upstream} broke",
   },
+  UPSTREAM_CANCELLED: {
+    grpc: Code.Unavailable,
+    http: 503,
+    message: "an instance of upstream {upstream} broke the call off",
+  },
+  UPSTREAM_HTTP: {
+    grpc: Code.Unavailable,
+    http: 503,
+    message: "upstream {upstream} answered with HTTP status {status} and no gRPC status",
+  },
   UPSTREAM_PROTOCOL: {
     grpc: Code.Internal,
     http: 502,
@@ -126,6 +136,8 @@ export interface FieldViolation {
 }
 
 export interface ErrorExtras {
+  /** In place of the code's own where a failure stands for several; the HTTP status then follows from it. */
+  readonly grpc?: Code;
   /** For the log; never shown to a client. */
   readonly cause?: unknown;
   readonly violations?: readonly FieldViolation[];
@@ -145,8 +157,8 @@ export class GatewayError extends Error {
     super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
     this.name = "GatewayError";
     this.code = code;
-    this.grpc = errorTable[code].grpc;
-    this.http = errorTable[code].http;
+    this.grpc = extras.grpc ?? errorTable[code].grpc;
+    this.http = extras.grpc === undefined ? errorTable[code].http : httpStatusOf(extras.grpc);
     this.violations = extras.violations ?? [];
     this.retryAfterSeconds = extras.retryAfterSeconds;
   }

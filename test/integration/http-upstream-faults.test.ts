@@ -89,7 +89,28 @@ const FAULTS: readonly Fault[] = [
     },
     http,
     code,
+    reason: "UPSTREAM_HTTP",
   })),
+  {
+    what: "502 without a body",
+    serve: (stream) => stream.respond({ ":status": 502 }, { endStream: true }),
+    http: 503,
+    code: 14,
+    reason: "UPSTREAM_HTTP",
+  },
+  {
+    what: "a stream reset with CANCEL, which is no cancel of the client's",
+    serve: (stream) => stream.close(constants.NGHTTP2_CANCEL),
+    http: 503,
+    code: 14,
+    reason: "UPSTREAM_CANCELLED",
+  },
+  {
+    what: "CANCELLED of its own",
+    serve: (stream) => stream.respond({ ...GRPC, "grpc-status": "1" }, { endStream: true }),
+    http: 499,
+    code: 1,
+  },
   {
     what: "a reply without grpc-status",
     serve: (stream) => finish(stream, { "x-other": "1" }, [MESSAGE]),

@@ -317,6 +317,11 @@ for (const [name, factory, identity] of securedConnections)
         { code: 8, error: undefined, outcome: "unknown" },
       ],
       [
+        "CANCEL, which nobody here asked for",
+        (stream) => stream.close(http2.constants.NGHTTP2_CANCEL),
+        { code: 14, error: "UPSTREAM_CANCELLED", outcome: "unknown" },
+      ],
+      [
         "a reply that ends without a status",
         (stream) => {
           stream.respond(grpc);
@@ -330,12 +335,12 @@ for (const [name, factory, identity] of securedConnections)
           stream.respond({ ":status": 503, "content-type": "text/html" });
           stream.end("<html>the proxy has no backend</html>");
         },
-        { code: 14, error: undefined, outcome: "answered" },
+        { code: 14, error: "UPSTREAM_HTTP", outcome: "answered" },
       ],
       [
         "401 without a body",
         (stream) => stream.respond({ ":status": 401 }, { endStream: true }),
-        { code: 16, error: undefined, outcome: "answered" },
+        { code: 16, error: "UPSTREAM_HTTP", outcome: "answered" },
       ],
       [
         "an HTML page with 200",

@@ -1,4 +1,5 @@
 import type { AttemptEnd } from "../../call/call.ts";
+import { Code } from "../../core/code.ts";
 import { gatewayError, type GatewayError } from "../../core/errors.ts";
 import type { ConnectionOptions } from "./connection.ts";
 
@@ -21,6 +22,37 @@ export function protocolBroken({ upstream }: ConnectionOptions, reason: string, 
 
 export function messageTooLarge({ upstream, maxMessageBytes: limit }: ConnectionOptions, cause?: unknown): AttemptEnd {
   return failed(gatewayError("UPSTREAM_MESSAGE_TOO_LARGE", { upstream, limit }, causedBy(cause)));
+}
+
+/** RST_STREAM with CANCEL, which only whoever makes a call has a use for: a server that stops at once, or a proxy. */
+export function cancelledByPeer({ upstream }: ConnectionOptions, cause?: unknown): AttemptEnd {
+  return failed(gatewayError("UPSTREAM_CANCELLED", { upstream }, causedBy(cause)));
+}
+
+/** A reply of some HTTP server or proxy that is no gRPC, by gRPC's http-grpc-status-mapping.md. */
+export function httpReply({ upstream }: ConnectionOptions, status: number): AttemptEnd {
+  const error = gatewayError("UPSTREAM_HTTP", { upstream, status }, { grpc: codeOfHttpStatus(status) });
+  return { ...failed(error), outcome: "answered" };
+}
+
+function codeOfHttpStatus(status: number): Code {
+  switch (status) {
+    case 400:
+      return Code.Internal;
+    case 401:
+      return Code.Unauthenticated;
+    case 403:
+      return Code.PermissionDenied;
+    case 404:
+      return Code.Unimplemented;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return Code.Unavailable;
+    default:
+      return Code.Unknown;
+  }
 }
 
 function causedBy(cause: unknown): { cause?: unknown } {

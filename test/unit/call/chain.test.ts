@@ -393,6 +393,18 @@ describe("startCall()", () => {
       assert.equal(clock.pending, 0);
     });
 
+    it("is what a call is said to have met that the instance broke off by then", () => {
+      const target = new FakeTarget("a");
+      const clock = new HandClock();
+      const cancelled = gatewayError("UPSTREAM_CANCELLED", { upstream: "u" });
+      // Set before the call's own timer for the same moment, and so ahead of it.
+      clock.after(1_000, () => target.last.listener.onEnd({ ...lost, error: cancelled }));
+      const { owner } = start(target, { clock });
+      clock.advance(1_000);
+      assert.equal(owner.end?.error?.code, "DEADLINE_EXCEEDED");
+      assert.deepEqual([owner.ends, clock.pending], [1, 0]);
+    });
+
     it("passes on a DEADLINE_EXCEEDED of the upstream's own", () => {
       const target = new FakeTarget("a", "b");
       const { owner } = start(target);

@@ -7,6 +7,7 @@ import { gatewayError } from "../../../src/core/errors.ts";
 
 const lost = gatewayError("UPSTREAM_CONNECTION_LOST", { upstream: "u" });
 const protocol = gatewayError("UPSTREAM_PROTOCOL", { upstream: "u", reason: "r" });
+const cancelled = gatewayError("UPSTREAM_CANCELLED", { upstream: "u" });
 const end = (outcome: AttemptEnd["outcome"], code: Code, error: AttemptEnd["error"] = null): AttemptEnd => ({
   code,
   message: "",
@@ -19,6 +20,7 @@ describe("mayRepeat()", () => {
   for (const [what, attempt, always, idempotent] of [
     ["surely not processed", end("not_processed", Code.Unavailable, lost), true, true],
     ["a broken connection", end("unknown", Code.Unavailable, lost), false, true],
+    ["a call that the instance broke off", end("unknown", Code.Unavailable, cancelled), false, true],
     ["UNAVAILABLE from an instance", end("answered", Code.Unavailable), false, true],
     ["an answer", end("answered", Code.NotFound), false, false],
     ["OK", end("answered", Code.Ok), false, false],

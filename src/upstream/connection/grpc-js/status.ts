@@ -1,7 +1,14 @@
 import type { StatusObject } from "@grpc/grpc-js";
-import type { AttemptEnd } from "../../../call/call.ts";
+import type { AttemptEnd, FlatMetadata } from "../../../call/call.ts";
 import { Code, toCode } from "../../../core/code.ts";
-import { connectionLost, messageTooLarge, notProcessed, protocolBroken } from "../attempt-end.ts";
+import {
+  cancelledByPeer,
+  connectionLost,
+  httpReply,
+  messageTooLarge,
+  notProcessed,
+  protocolBroken,
+} from "../attempt-end.ts";
 import type { ConnectionOptions } from "../connection.ts";
 import { fromGrpcMetadata } from "./metadata.ts";
 
@@ -23,6 +30,7 @@ export interface AttemptFacts {
 // is answered 502 instead of 500; nothing is repeated for it.
 const RESET = /^Received RST_STREAM with code (\d+)/;
 const TOO_LARGE = /^Received message (?:larger than max|that decompresses to a size larger than)/;
+const HTTP_STATUS = /^Received HTTP status code (?!200$)(\d+)$/;
 const NO_STATUS = "Received HTTP status code 200";
 
 /** The end of an attempt, from the status that grpc-js gives. */
@@ -30,7 +38,11 @@ export function toAttemptEnd(status: StatusObject, facts: AttemptFacts, options:
   const trailers = fromGrpcMetadata(status.metadata);
   const { details } = status;
   const mayBeReceived = trailers.length > 0 || facts.hasHeaders;
-  if (facts.isForeign && !isHttpStatus(details)) return protocolBroken(options, "content-type is not gRPC's", status);
+  const httpStatus = HTTP_STATUS.exec(details)?.[1];
+  if (httpStatus !== undefined && (facts.isForeign || !(facts.hasHeaders || isGrpc(trailers)))) {
+    return httpReply(options, Number(httpStatus));
+  }
+  if (facts.isForeign) return protocolBroken(options, "content-type is not gRPC's", status);
   if (details === NO_STATUS) return protocolBroken(options, "the reply has no grpc-status", status);
   if (mayBeReceived && (trailers.length > 0 || !isOwnText(status, facts))) {
     return { code: toCode(status.code), message: details, trailers, error: null, outcome: "answered" };
@@ -38,8 +50,10 @@ export function toAttemptEnd(status: StatusObject, facts: AttemptFacts, options:
   return madeUp(status, facts, options);
 }
 
-function isHttpStatus(details: string): boolean {
-  return details !== NO_STATUS && /^Received HTTP status code \d+$/.test(details);
+/** Whether trailers that stand alone are gRPC's; such a reply may well have the text that grpc-js has for others. */
+function isGrpc(trailers: FlatMetadata): boolean {
+  const at = trailers.indexOf("content-type");
+  return at >= 0 && trailers[at + 1]?.startsWith("application/grpc") === true;
 }
 
 function isOwnText(status: StatusObject, facts: AttemptFacts): boolean {
@@ -62,9 +76,9 @@ function madeUp(status: StatusObject, facts: AttemptFacts, options: ConnectionOp
   if (!facts.hasHeaders && isBeforeProcessing(details)) return notProcessed(options, status);
   if (TOO_LARGE.test(details)) return messageTooLarge(options, status);
   if (code === Code.Unavailable) return connectionLost(options, status);
-  // RST_STREAM with a code that gRPC maps to a status (gRPC over HTTP/2, "Errors"), and pages of HTTP servers: the
-  // peer's own word, so no error of ours.
-  if (isHttpStatus(details) || code === Code.Cancelled || code === Code.ResourceExhausted) {
+  if (code === Code.Cancelled) return cancelledByPeer(options, status);
+  // RST_STREAM with ENHANCE_YOUR_CALM (gRPC over HTTP/2, "Errors"): the peer's own word, so no error of ours.
+  if (code === Code.ResourceExhausted) {
     return { code: toCode(code), message: details, trailers: [], error: null, outcome: "unknown" };
   }
   const reset = RESET.exec(details)?.[1];

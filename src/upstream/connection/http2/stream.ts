@@ -1,8 +1,8 @@
 import type { AttemptEnd, AttemptListener, AttemptRequest, CallHandle } from "../../../call/call.ts";
 import { Code } from "../../../core/code.ts";
-import { messageTooLarge, protocolBroken } from "../attempt-end.ts";
+import { httpReply, messageTooLarge, protocolBroken } from "../attempt-end.ts";
 import type { ConnectionOptions } from "../connection.ts";
-import { answered, httpReply } from "./attempt-end.ts";
+import { answered } from "./attempt-end.ts";
 import { type ReceiveWindow, type SendWindow, STREAM_WINDOW_BYTES } from "./flow-control.ts";
 import { DEFAULT_MAX_FRAME_BYTES, ErrorCode, MAX_31_BITS, readUint32 } from "./frame.ts";
 import { decompress, PREFIX_BYTES } from "./grpc-message.ts";
@@ -215,7 +215,7 @@ export class Stream implements CallHandle {
       return;
     }
     if (!head.isGrpc) {
-      this.fail(httpStatus === 200 ? notGrpc(options) : httpReply(httpStatus));
+      this.fail(httpStatus === 200 ? notGrpc(options) : httpReply(options, httpStatus));
       return;
     }
     this.hasHeaders = true;
@@ -329,7 +329,7 @@ export class Stream implements CallHandle {
     if (trailers !== null && trailers.grpcStatus !== NO_STATUS) {
       return answered(trailers.grpcStatus, trailers.grpcMessage, trailers.metadata);
     }
-    if (this.httpStatus !== 200) return httpReply(this.httpStatus);
+    if (this.httpStatus !== 200) return httpReply(options, this.httpStatus);
     if (trailers !== null && !trailers.isGrpc) return notGrpc(options);
     return protocolBroken(options, "the reply has no grpc-status");
   }
