@@ -146,7 +146,7 @@ export class UpstreamPool {
 }
 
 function settingsOf({ loadBalancing, policy, removalGuardMs }: UpstreamConfig): UpstreamSettings {
-  return { policy: loadBalancing.policy, queue: policy.waitForReady.queue, removalGuardMs };
+  return { loadBalancing, queue: policy.waitForReady.queue, removalGuardMs };
 }
 
 function keyOf(config: UpstreamConfig): string {

@@ -93,8 +93,11 @@ export interface Pick {
 export interface CallTarget {
   /** The upstream's name, for messages. */
   readonly name: string;
-  /** A ready instance, those not in `tried` first; null while none is ready. */
-  pick(tried: readonly string[]): Pick | null;
+  /**
+   * A ready instance, those not in `tried` first; null while none is ready. `hashKey` is what the request is known by, a
+   * whole number in [0, 2^32), for policies that send the same to the same instance; -1 or left out where there is none.
+   */
+  pick(tried: readonly string[], hashKey?: number): Pick | null;
   /**
    * Tells once, later, that `pick` may give an instance. The result takes the wait back. Throws UPSTREAM_QUEUE_FULL
    * where as many calls wait already as the upstream allows.

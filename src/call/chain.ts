@@ -33,6 +33,8 @@ export interface CallOptions {
   readonly waitForReadyMs: number;
   /** Whether it may be made again although it may have been processed. */
   readonly idempotent: boolean;
+  /** As in `CallTarget.pick`. */
+  readonly hashKey?: number;
 }
 
 /**
@@ -172,7 +174,7 @@ class Call implements CallHandle, AttemptListener {
     const { attempt, options } = this;
     if (this.done || attempt === null || !options.idempotent) return;
     if (this.committed || this.streamed || this.attempts >= MAX_ATTEMPTS) return;
-    const pick = options.target.pick(this.tried);
+    const pick = options.target.pick(this.tried, options.hashKey);
     if (pick === null || this.tried.includes(pick.endpoint)) return;
     this.headers = null;
     attempt.cancel("timeout");
@@ -205,7 +207,7 @@ class Call implements CallHandle, AttemptListener {
   // The way to the next attempt.
 
   private proceed(): void {
-    const pick = this.options.target.pick(this.tried);
+    const pick = this.options.target.pick(this.tried, this.options.hashKey);
     if (pick === null) this.waitForReady();
     else if (this.tried.includes(pick.endpoint)) this.waitForBackoff();
     else this.startAttempt(pick);
@@ -267,7 +269,7 @@ class Call implements CallHandle, AttemptListener {
   // After a wait an instance that was tried is as good as any.
   private proceedAnyway(): void {
     this.endWait();
-    const pick = this.options.target.pick(this.tried);
+    const pick = this.options.target.pick(this.tried, this.options.hashKey);
     if (pick === null) this.waitForReady();
     else this.startAttempt(pick);
   }

@@ -6,7 +6,8 @@ import type { HttpRule } from "../schema/http-rule.ts";
 import type { SchemaSource } from "../schema/load.ts";
 import type { FieldSource } from "../transcode/options.ts";
 import type { TlsOptions } from "../tls/client.ts";
-import type { Keepalive, LoadBalancing } from "../upstream/options.ts";
+import type { LoadBalancing } from "../upstream/balancer/options.ts";
+import type { Keepalive } from "../upstream/options.ts";
 import type { Policy } from "./policy.ts";
 import type { Position } from "./yaml.ts";
 

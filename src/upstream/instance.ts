@@ -17,6 +17,8 @@ export interface InstanceListener {
   mayEject(instance: Instance): boolean;
   onEjected(instance: Instance, forMs: number): void;
   onReadmitted(instance: Instance): void;
+  /** An attempt has ended; as `done` of a balancer. */
+  onDone(instance: Instance, startMs: number, code: Code): void;
   /** A connection that was closed has ended its last attempt. */
   onDrained(member: Member): void;
 }
@@ -28,17 +30,24 @@ export interface InstanceOptions {
   readonly moves: MoveBudget;
 }
 
-/** One endpoint of the list with its connections and its health. */
-export class Instance {
-  readonly address: string;
+/** One endpoint of the list with its connections and its health: what a balancer chooses. */
+export class Instance implements Candidate {
+  readonly endpoint: string;
   readonly members: Member[] = [];
   readonly outlier: Outlier;
   weight: number;
+  inFlight = 0;
+  /** Ready ones. */
+  connections = 0;
+  /** Ready ones that give no sign of life. */
+  suspects = 0;
+  /** Where the search for the least busy connection begins. */
+  private nextMember = 0;
   private readonly options: InstanceOptions;
   private readonly listener: InstanceListener;
 
   constructor(endpoint: Endpoint, options: InstanceOptions, listener: InstanceListener) {
-    this.address = endpoint.address;
+    this.endpoint = endpoint.address;
     this.weight = endpoint.weight;
     this.options = options;
     this.listener = listener;
@@ -50,7 +59,26 @@ export class Instance {
   }
 
   get isReady(): boolean {
-    return this.members.some((member) => member.isReady);
+    return this.connections > 0;
+  }
+
+  get isHealthy(): boolean {
+    return this.suspects < this.connections && this.outlier.isHealthy;
+  }
+
+  /** The least busy of its ready connections, those that give a sign of life first; only where one is ready. */
+  choose(): Member {
+    const { members } = this;
+    let chosen: Member | null = null;
+    for (let i = 0; i < members.length; i++) {
+      const member = members[(this.nextMember + i) % members.length] as Member; // within the list
+      if (!member.isReady) continue;
+      if (chosen !== null && chosen.isSuspect === member.isSuspect && member.inFlight >= chosen.inFlight) continue;
+      if (chosen === null || chosen.isSuspect || !member.isSuspect) chosen = member;
+    }
+    if (chosen === null) throw new Error(`no connection to ${this.endpoint} is ready`);
+    this.nextMember = chosen.index + 1;
+    return chosen;
   }
 
   /** Connected, or about to be: no try has failed. */
@@ -79,8 +107,8 @@ export class Instance {
   }
 }
 
-/** One connection of an instance: what a balancer chooses, and what a call starts its attempt on. */
-export class Member implements Candidate, Pick {
+/** One connection of an instance: what a call starts its attempt on. */
+export class Member implements Pick {
   readonly endpoint: string;
   readonly instance: Instance;
   /** From 0, within its instance. */
@@ -89,48 +117,51 @@ export class Member implements Candidate, Pick {
   readonly clock: Clock;
   private readonly listener: InstanceListener;
   private readonly moves: MoveBudget;
+  isReady = false;
   /** It gives no sign of life. */
   isSuspect = false;
   inFlight = 0;
-  turn = 0;
 
   constructor(instance: Instance, index: number, options: InstanceOptions, listener: InstanceListener) {
     this.instance = instance;
-    this.endpoint = instance.address;
+    this.endpoint = instance.endpoint;
     this.index = index;
     this.clock = options.clock;
     this.listener = listener;
     this.moves = options.moves;
-    this.connection = options.connect(instance.address, options.connection, {
+    this.connection = options.connect(instance.endpoint, options.connection, {
       onState: (state, reason) => {
-        this.isSuspect = false;
+        this.become(state === "ready", false);
         listener.onConnectionState(this, state, reason);
       },
       onSuspect: (isSuspect) => {
-        this.isSuspect = isSuspect;
+        this.become(this.isReady, isSuspect);
         listener.onSuspect(this);
       },
     });
   }
 
-  get weight(): number {
-    return this.instance.weight;
-  }
-
-  get isHealthy(): boolean {
-    return !this.isSuspect && this.instance.outlier.isHealthy;
-  }
-
-  get isReady(): boolean {
-    return this.connection.state === "ready";
+  private become(isReady: boolean, isSuspect: boolean): void {
+    const { instance } = this;
+    instance.connections += Number(isReady) - Number(this.isReady);
+    instance.suspects += Number(isReady && isSuspect) - Number(this.isReady && this.isSuspect);
+    this.isReady = isReady;
+    this.isSuspect = isSuspect;
   }
 
   start(request: AttemptRequest, listener: AttemptListener): CallHandle {
     return new CountedAttempt(this, request, listener);
   }
 
-  ended(): void {
+  began(): void {
+    this.inFlight++;
+    this.instance.inFlight++;
+  }
+
+  ended(startMs: number, code: Code): void {
     this.inFlight--;
+    this.instance.inFlight--;
+    this.listener.onDone(this.instance, startMs, code);
     if (this.inFlight === 0 && this.connection.state === "closed") this.listener.onDrained(this);
   }
 
@@ -176,7 +207,7 @@ class CountedAttempt implements AttemptListener, CallHandle {
     this.listener = listener;
     this.startMs = member.clock.now();
     this.isTrial = member.instance.outlier.beginAttempt();
-    member.inFlight++;
+    member.began();
     this.inner = member.connection.start(request, this);
   }
 
@@ -206,7 +237,7 @@ class CountedAttempt implements AttemptListener, CallHandle {
     this.done = true;
     this.endTrial();
     this.member.judge(end);
-    this.member.ended();
+    this.member.ended(this.startMs, end.code);
     this.listener.onEnd(end);
   }
 
@@ -235,7 +266,7 @@ class CountedAttempt implements AttemptListener, CallHandle {
     if (because === "timeout" && !this.hasReply && member.clock.now() - this.startMs >= TELLING_TIMEOUT_MS) {
       member.instance.outlier.failed();
     }
-    member.ended();
+    member.ended(this.startMs, because === "timeout" ? Code.DeadlineExceeded : Code.Cancelled);
   }
 
   private onReply(): void {

@@ -1,12 +1,6 @@
 import { choice, duration, filled, flag, section, size } from "../core/options.ts";
 import { tlsSection } from "../tls/options.ts";
 
-export type BalancerPolicy = "least_request" | "round_robin";
-
-export interface LoadBalancing {
-  readonly policy: BalancerPolicy;
-}
-
 /** Keys of an upstream that say how its connections are kept and used. */
 export const connectionShape = {
   load_balancing: section(
@@ -14,9 +8,11 @@ export const connectionShape = {
     {
       policy: filled(
         choice({
-          docs: "least_request (the less busy of two chosen at random) or round_robin (in turn).",
-          of: ["least_request", "round_robin"],
-          later: ["p2c", "ewma", "peak_ewma", "random", "weighted", "weighted_round_robin", "ring_hash", "maglev"],
+          docs:
+            "least_request (the less busy of two chosen at random, by weight), round_robin (in turn) or " +
+            "weighted_round_robin (in turn, as often as the weight says).",
+          of: ["least_request", "round_robin", "weighted_round_robin"],
+          later: ["p2c_ewma", "random", "pick_first", "ring_hash", "maglev"],
           default: "least_request",
         }),
       ),

@@ -1,14 +1,15 @@
+import { isDeepStrictEqual } from "node:util";
 import type { CallTarget, Pick } from "../call/call.ts";
 import type { Clock } from "../core/clock.ts";
 import { gatewayError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
-import type { Balancer } from "./balancer/balancer.ts";
-import { createLeastRequest } from "./balancer/least-request.ts";
-import { createRoundRobin } from "./balancer/round-robin.ts";
+import type { Code } from "../core/code.ts";
+import { NO_HASH_KEY, type Balancer } from "./balancer/balancer.ts";
+import { createBalancer } from "./balancer/create.ts";
 import type { ConnectionFactory, ConnectionState } from "./connection/connection.ts";
 import type { UpstreamEvent } from "./event.ts";
 import { Instance, type InstanceListener, type InstanceOptions, type Member } from "./instance.ts";
-import type { BalancerPolicy } from "./options.ts";
+import type { LoadBalancing } from "./balancer/options.ts";
 import { MoveBudget } from "./move-budget.ts";
 import { RemovalGuard } from "./removal-guard.ts";
 import type { Endpoint, Resolver, ResolverListener } from "./resolver.ts";
@@ -16,7 +17,7 @@ import { WaitQueue } from "./wait-queue.ts";
 
 /** What may change without touching a connection. */
 export interface UpstreamSettings {
-  readonly policy: BalancerPolicy;
+  readonly loadBalancing: LoadBalancing;
   /** Calls that may wait for a ready instance at one time. */
   readonly queue: number;
   /** How long instances that discovery lost at once are kept while they stay connected, ms; 0 not at all. */
@@ -69,16 +70,16 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   private readonly options: UpstreamOptions;
   private readonly instanceOptions: InstanceOptions;
   private readonly instances = new Map<string, Instance>();
-  /** Ready connections, in the order in which they became so. */
-  private readonly ready: Member[] = [];
+  /** Instances with a ready connection: what the balancer knows. */
+  private readonly ready = new Set<Instance>();
   /** Connections of removed instances with attempts in flight. */
   private readonly draining = new Set<Member>();
   /** Instances that the list misses and that are kept, since the list is in doubt. */
   private readonly held = new Set<Instance>();
   private readonly guard: RemovalGuard;
   private readonly waiting = new WaitQueue();
-  private balancer: Balancer;
-  private policy: BalancerPolicy;
+  private loadBalancing: LoadBalancing;
+  private balancer: Balancer<Instance>;
   private queue: number;
   private hasList = false;
   private trouble: string | null = null;
@@ -95,16 +96,16 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
       clock,
       moves: new MoveBudget(),
     };
-    this.policy = options.policy;
-    this.balancer = this.createBalancer();
+    this.loadBalancing = options.loadBalancing;
+    this.balancer = createBalancer(options.loadBalancing, options);
     this.queue = options.queue;
     this.guard = new RemovalGuard(options.removalGuardMs, clock, () => this.letGo([...this.held]));
     options.resolver.start(this);
   }
 
-  pick(tried: readonly string[]): Pick | null {
-    if (this.ready.length === 0) return null;
-    return this.balancer.pick(this.ready, tried);
+  pick(tried: readonly string[], hashKey = NO_HASH_KEY): Pick | null {
+    const instance = this.balancer.pick(tried, hashKey);
+    return instance === null ? null : instance.choose();
   }
 
   wait(ready: () => void): () => void {
@@ -120,18 +121,21 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   status(): UpstreamStatus {
     return {
       endpoints: this.instances.size,
-      ready: this.countReady(),
+      ready: this.ready.size,
       waiting: this.waiting.size,
       discovery: this.trouble ?? (this.hasList ? "ok" : "waiting"),
     };
   }
 
-  update({ policy, queue, removalGuardMs }: UpstreamSettings): void {
+  update({ loadBalancing, queue, removalGuardMs }: UpstreamSettings): void {
     this.queue = queue;
     this.guard.limitMs = removalGuardMs;
-    if (policy === this.policy) return;
-    this.policy = policy;
-    this.balancer = this.createBalancer();
+    if (isDeepStrictEqual(loadBalancing, this.loadBalancing)) return;
+    this.loadBalancing = loadBalancing;
+    this.balancer.close?.();
+    this.balancer = createBalancer(loadBalancing, this.options);
+    this.balancer.list?.([...this.instances.values()]);
+    for (const instance of this.ready) this.balancer.add(instance);
   }
 
   close(): void {
@@ -141,6 +145,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.guard.end();
     for (const instance of this.instances.values()) this.drain(instance.close());
     this.instances.clear();
+    this.balancer.close?.();
     // They find that no instance will come.
     this.waiting.wake();
   }
@@ -162,7 +167,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.held.clear();
     let removed = 0;
     for (const instance of this.instances.values()) {
-      const weight = weights.get(instance.address);
+      const weight = weights.get(instance.endpoint);
       if (weight !== undefined && weight > 0) continue;
       if (weight === undefined && isInDoubt && instance.mayServe) {
         this.held.add(instance);
@@ -181,8 +186,11 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
         this.instances.set(endpoint.address, instance);
         onEvent({ upstream, type: "endpoint_added", endpoint: endpoint.address });
       }
+      const { weight } = instance;
       this.drain(instance.update(endpoint));
+      if (weight !== instance.weight && instance.isReady) this.balancer.change(instance);
     }
+    this.balancer.list?.([...this.instances.values()]);
     onEvent({ upstream, type: "list_updated", endpoints: this.instances.size, added, removed });
     if (this.held.size > 0) onEvent({ upstream, type: "removal_held", endpoints: this.held.size });
   }
@@ -200,13 +208,11 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   // What instances tell.
 
   onConnectionState(member: Member, state: ConnectionState, reason: string | undefined): void {
-    const at = this.ready.indexOf(member);
-    if (at >= 0 && state !== "ready") this.ready.splice(at, 1);
-    if (at < 0 && state === "ready") this.ready.push(member);
-    const { endpoint, index } = member;
+    const { endpoint, index, instance } = member;
+    this.tellBalancer(instance);
     this.options.onEvent({ upstream: this.name, type: "connection_state", endpoint, index, state, reason });
     if (state === "ready") this.waiting.wake();
-    if (this.held.has(member.instance) && !member.instance.mayServe) this.letGo([member.instance]);
+    if (this.held.has(instance) && !instance.mayServe) this.letGo([instance]);
   }
 
   onSuspect({ endpoint, index, isSuspect }: Member): void {
@@ -214,23 +220,28 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   }
 
   hasHealthyBeside(instance: Instance): boolean {
-    return this.ready.some((member) => member.instance !== instance && member.isHealthy);
+    for (const other of this.ready) if (other !== instance && other.isHealthy) return true;
+    return false;
   }
 
   mayEject(instance: Instance): boolean {
-    if (this.instances.get(instance.address) !== instance) return false;
+    if (this.instances.get(instance.endpoint) !== instance) return false;
     let ejected = 1;
-    for (const other of this.instances.values()) if (other.isReady && other.outlier.isEjected) ejected++;
+    for (const other of this.ready) if (other.outlier.isEjected) ejected++;
     // With more than half of them out, the trouble is not theirs.
-    return instance.isReady && ejected * 2 <= this.countReady();
+    return instance.isReady && ejected * 2 <= this.ready.size;
   }
 
   onEjected(instance: Instance, forMs: number): void {
-    this.options.onEvent({ upstream: this.name, type: "endpoint_ejected", endpoint: instance.address, forMs });
+    this.options.onEvent({ upstream: this.name, type: "endpoint_ejected", endpoint: instance.endpoint, forMs });
   }
 
   onReadmitted(instance: Instance): void {
-    this.options.onEvent({ upstream: this.name, type: "endpoint_readmitted", endpoint: instance.address });
+    this.options.onEvent({ upstream: this.name, type: "endpoint_readmitted", endpoint: instance.endpoint });
+  }
+
+  onDone(instance: Instance, startMs: number, code: Code): void {
+    this.balancer.done?.(instance, startMs, code);
   }
 
   onDrained(member: Member): void {
@@ -246,10 +257,10 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   }
 
   private remove(instance: Instance): void {
-    this.instances.delete(instance.address);
+    this.instances.delete(instance.endpoint);
     this.held.delete(instance);
     this.drain(instance.close());
-    this.options.onEvent({ upstream: this.name, type: "endpoint_removed", endpoint: instance.address });
+    this.options.onEvent({ upstream: this.name, type: "endpoint_removed", endpoint: instance.endpoint });
   }
 
   private drain(members: readonly Member[]): void {
@@ -265,13 +276,15 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     }
   }
 
-  private countReady(): number {
-    let count = 0;
-    for (const instance of this.instances.values()) if (instance.isReady) count++;
-    return count;
-  }
-
-  private createBalancer(): Balancer {
-    return this.policy === "round_robin" ? createRoundRobin() : createLeastRequest(this.options.random);
+  private tellBalancer(instance: Instance): void {
+    const wasReady = this.ready.has(instance);
+    if (instance.isReady && wasReady) this.balancer.change(instance);
+    else if (instance.isReady) {
+      this.ready.add(instance);
+      this.balancer.add(instance);
+    } else if (wasReady) {
+      this.ready.delete(instance);
+      this.balancer.remove(instance);
+    }
   }
 }

@@ -13,7 +13,7 @@ for (const [name, connect] of connections)
       const servers = [await startProcess("a"), await startProcess("b"), await startProcess("c")];
       const [victim] = servers;
       assert.ok(victim);
-      const lab = openUpstream(connect, { policy: "least_request" });
+      const lab = openUpstream(connect, { loadBalancing: { policy: "least_request" } });
       lab.list(...servers.map(({ address }) => address));
       await lab.ready(3);
       const traffic = load(lab.upstream, 20);
@@ -74,7 +74,7 @@ for (const [name, connect] of connections)
       const servers = [await startProcess("a"), await startProcess("b"), await startProcess("hangs")];
       const hanging = servers[2];
       assert.ok(hanging);
-      const lab = openUpstream(connect, { policy: "least_request" });
+      const lab = openUpstream(connect, { loadBalancing: { policy: "least_request" } });
       lab.list(...servers.map(({ address }) => address));
       await lab.ready(3);
       const traffic = load(lab.upstream, 20, { totalTimeoutMs: 300 });

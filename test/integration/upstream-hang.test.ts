@@ -12,7 +12,7 @@ describe("an upstream with one of three instances that hangs", () => {
         const servers = [await startProcess("a"), await startProcess("b"), await startProcess("hangs")];
         const hanging = servers[2];
         assert.ok(hanging);
-        const lab = openUpstream(http2Connection, { policy });
+        const lab = openUpstream(http2Connection, { loadBalancing: { policy } });
         lab.list(...servers.map(({ address }) => address));
         await lab.ready(3);
         const traffic = load(lab.upstream, 64, { totalTimeoutMs });

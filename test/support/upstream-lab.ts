@@ -47,7 +47,7 @@ export function openUpstream(connect: ConnectionFactory, options: Partial<Upstre
     connect,
     connectTimeoutMs: 2_000,
     maxMessageBytes: 4 << 20,
-    policy: "round_robin",
+    loadBalancing: { policy: "round_robin" },
     queue: 1_000,
     removalGuardMs: 0,
     clock: systemClock,

@@ -1,45 +1,53 @@
-/** A ready connection as a balancer sees it. */
+import type { Code } from "../../core/code.ts";
+
+/** An instance as a balancer sees it. */
 export interface Candidate {
-  /** Address of the instance; several connections may share it. */
+  /** `host:port`; unique. */
   readonly endpoint: string;
-  /** Relative share, above 0. */
+  /** Relative share as discovery tells it, above 0. */
   readonly weight: number;
-  /** Attempts that run on this connection. */
+  /** Ready connections; its share is in proportion to them, too. 0 while it is not ready. */
+  readonly connections: number;
+  /** Attempts that run on all its connections. */
   readonly inFlight: number;
-  /** False while its instance is ejected. */
+  /** False while it is ejected or gives no sign of life. */
   readonly isHealthy: boolean;
-  /** The balancer's own mark; 0 at first. */
-  turn: number;
 }
 
-/** A policy: chooses one of the ready connections. */
-export interface Balancer {
-  /** `candidates` is not empty, `tried` holds the endpoints that this call has tried. */
-  pick<C extends Candidate>(candidates: readonly C[], tried: readonly string[]): C;
-}
+/** Asks for no instance in particular. */
+export const NO_HASH_KEY = -1;
 
 /**
- * The best class of candidates, never empty where there is any: instances that this call has not tried before those
- * that it has, and among each, healthy ones before ejected ones.
+ * A policy: chooses one of the ready instances for each attempt. It keeps what it needs of each between `add` and
+ * `remove`, so that neither a pick nor a change costs more where there are many.
  */
-export function preferred<C extends Candidate>(candidates: readonly C[], tried: readonly string[]): readonly C[] {
-  let best = -1;
-  let count = 0;
-  for (const candidate of candidates) {
-    const rank = rankOf(candidate, tried);
-    if (rank > best) {
-      best = rank;
-      count = 1;
-    } else if (rank === best) {
-      count++;
-    }
-  }
-  // The usual case, in which nothing is allocated.
-  if (count === candidates.length) return candidates;
-  return candidates.filter((candidate) => rankOf(candidate, tried) === best);
+export interface Balancer<C extends Candidate> {
+  /** It became ready. */
+  add(candidate: C): void;
+  /** It is ready no more; never for one that was not added. */
+  remove(candidate: C): void;
+  /** Its weight or number of connections is another now; only between `add` and `remove`. */
+  change(candidate: C): void;
+  /** The whole list, ready or not, in discovery's order; after every change of it. */
+  list?(candidates: readonly C[]): void;
+  /**
+   * One of those added; null only where there is none. Instances that this call has not tried come first, and among
+   * them those in good health. `hashKey` is what the request is known by, a whole number in [0, 2^32), or NO_HASH_KEY.
+   */
+  pick(tried: readonly string[], hashKey: number): C | null;
+  /**
+   * An attempt has ended; `code` is CANCELLED where its owner gave it up, which says nothing of the instance. `startMs`
+   * is on the clock's axis. The instance may have been removed meanwhile.
+   */
+  done?(candidate: C, startMs: number, code: Code): void;
+  /** Ends its timers; nothing is asked of it after this. */
+  close?(): void;
 }
 
-function rankOf(candidate: Candidate, tried: readonly string[]): number {
+/** How good a choice it is: not tried before by this call, then in good health. */
+export function rankOf(candidate: Candidate, tried: readonly string[]): 0 | 1 | 2 | 3 {
   const isFresh = tried.length === 0 || !tried.includes(candidate.endpoint);
-  return (isFresh ? 2 : 0) + (candidate.isHealthy ? 1 : 0);
+  return isFresh ? (candidate.isHealthy ? 3 : 2) : candidate.isHealthy ? 1 : 0;
 }
+
+export const BEST_RANK = 3;

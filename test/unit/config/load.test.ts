@@ -347,8 +347,8 @@ routes:
       '3:71: upstreams.u.keepalive: missing key "time": expected a duration such as 250ms, 5s or 1m30s',
     ],
     [
-      u("load_balancing: { policy: p2c }"),
-      '3:97: upstreams.u.load_balancing.policy: expected least_request or round_robin, not "p2c"; p2c is not supported yet',
+      u("load_balancing: { policy: maglev }"),
+      '3:97: upstreams.u.load_balancing.policy: expected least_request or round_robin or weighted_round_robin, not "maglev"; maglev is not supported yet',
     ],
     [u("retry: {}"), "3:71: upstreams.u: retry is not supported yet"],
     [
@@ -400,7 +400,7 @@ routes:
     [u("limits: { message: 2GiB }"), '3:90: upstreams.u.limits.message: expected less than 2GiB, not "2GiB"'],
     [
       u("load_balancing: { policy: round_robbin }"),
-      '3:97: upstreams.u.load_balancing.policy: expected least_request or round_robin, not "round_robbin"; did you mean "round_robin"?',
+      '3:97: upstreams.u.load_balancing.policy: expected least_request or round_robin or weighted_round_robin, not "round_robbin"; did you mean "round_robin"?',
     ],
     [
       `${GOOD}server: { port: 65536, host: "a:1", limits: { header: 1 } }`,

@@ -86,7 +86,7 @@ function make(options: Partial<UpstreamOptions> = {}) {
     },
     connectTimeoutMs: 1_000,
     maxMessageBytes: 1_000,
-    policy: "round_robin",
+    loadBalancing: { policy: "round_robin" },
     queue: 2,
     removalGuardMs: 0,
     clock,
@@ -219,7 +219,7 @@ describe("createUpstream()", () => {
   });
 
   it("ejects an instance that lets calls run into their limits, but not for limits that are very short", () => {
-    const { discovery, connections, events, clock, start } = make({ policy: "least_request" });
+    const { discovery, connections, events, clock, start } = make({ loadBalancing: { policy: "least_request" } });
     discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
     connections[0]?.become("ready");
     connections[1]?.become("ready");
@@ -372,7 +372,7 @@ describe("createUpstream()", () => {
 
     it("can be turned off while it runs, for the next list", () => {
       const { discovery, upstream, connections } = makeReady(...four);
-      upstream.update({ policy: "round_robin", queue: 2, removalGuardMs: 0 });
+      upstream.update({ loadBalancing: { policy: "round_robin" }, queue: 2, removalGuardMs: 0 });
       discovery.onEndpoints([]);
       assert.deepEqual(open(connections), []);
     });
@@ -405,20 +405,20 @@ describe("createUpstream()", () => {
   it("changes policy and queue without touching a connection", () => {
     const { upstream, discovery, connections } = make();
     discovery.onEndpoints([endpoint("a:1")]);
-    upstream.update({ policy: "least_request", queue: 0, removalGuardMs: 0 });
+    upstream.update({ loadBalancing: { policy: "least_request" }, queue: 0, removalGuardMs: 0 });
     assert.throws(() => upstream.wait(() => {}), { code: "UPSTREAM_QUEUE_FULL" });
     connections[0]?.become("ready");
     assert.equal(upstream.pick([])?.endpoint, "a:1");
     assert.equal(connections.length, 1);
   });
 
-  for (const policy of ["round_robin", "least_request"] as const) {
+  for (const policy of ["round_robin", "weighted_round_robin", "least_request"] as const) {
     it(`holds its invariants through thousands of random steps, ${policy}`, (context) => {
       const seed = freshSeed();
       context.diagnostic(`seed ${seed}`);
       const random = seededRandom(seed);
       const { upstream, clock, connections, events, discovery, start } = make({
-        policy,
+        loadBalancing: { policy },
         random: seededRandom(seed + 1),
         queue: 5,
       });
