@@ -14,6 +14,7 @@ import { compileSnapshot } from "./snapshot/compile.ts";
 import { writeAccessLine } from "./telemetry/access-log.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
+import { statusForm } from "./transcode/error-form.ts";
 import type { UpstreamEvent } from "./upstream/event.ts";
 import { UpstreamPool } from "./upstream-pool.ts";
 
@@ -33,7 +34,7 @@ export class LocalServing implements Serving {
   private readonly options: LocalServingOptions;
   private readonly pool: UpstreamPool;
   /** Empty until `open`, which makes the first before it opens the port. */
-  private snapshot: Snapshot = { table: buildRouteTable<Route>([]).table };
+  private snapshot: Snapshot = { table: buildRouteTable<Route>([]).table, errorForm: statusForm };
   private edge: Edge | null = null;
   private releaseMs = 0;
 
@@ -103,6 +104,7 @@ export class LocalServing implements Serving {
       clock,
       random,
       addresses: compileClientAddresses(server.trustedProxies),
+      errorForm: () => this.snapshot.errorForm,
       observer: {
         requestStarted: () => metrics.requestStarted(),
         requestEnded(record) {
@@ -112,6 +114,7 @@ export class LocalServing implements Serving {
       },
     };
     return startEdge(server, clock, {
+      errorForm: context.errorForm,
       onRequest: (http) => handle(context, this.snapshot, http),
       onRefused: (http, error) => new UnroutedExchange(context, http, null).fail(error),
       onClientError({ code, message }, client) {

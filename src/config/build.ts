@@ -57,6 +57,7 @@ class Builder {
       routes: parsed.routes.map((route, index) => this.buildRoute(route, ["routes", index])),
       annotations: { read, services },
       routing: toRoutingOptions(parsed.routing),
+      errors: defaults.errors,
     };
   }
 

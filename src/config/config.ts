@@ -27,6 +27,8 @@ export interface Config {
     readonly services: readonly string[];
   };
   readonly routing: RoutingOptions;
+  /** Of requests that no route takes. */
+  readonly errors: Policy["errors"];
 }
 
 export interface UpstreamConfig {

@@ -2,6 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import { gatewayError, type GatewayError } from "../core/errors.ts";
+import type { ErrorForm } from "../transcode/error-form.ts";
 import { sink } from "../transcode/sink.ts";
 import { writeGatewayError } from "../transcode/status-json.ts";
 import { currentExchange } from "./adapter.ts";
@@ -22,6 +23,7 @@ export function answerClientError(
   socket: Socket,
   limits: HttpLimits,
   clock: Clock,
+  form: ErrorForm,
 ): GatewayError | null {
   // Answered before; what the client sends on is thrown away until it has read that.
   if (socket.writableEnded) return null;
@@ -40,10 +42,10 @@ export function answerClientError(
     return null;
   }
   sink.reset();
-  writeGatewayError(failure);
+  writeGatewayError(failure, form);
   const body = sink.take();
   socket.write(
-    `HTTP/1.1 ${failure.http} ${STATUS_CODES[failure.http] ?? ""}\r\ncontent-type: application/json\r\n` +
+    `HTTP/1.1 ${failure.http} ${STATUS_CODES[failure.http] ?? ""}\r\ncontent-type: ${form.type}\r\n` +
       `content-length: ${body.length}\r\nconnection: close\r\n\r\n${body}`,
     "latin1",
   );

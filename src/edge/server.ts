@@ -4,6 +4,7 @@ import fastify, { type FastifyInstance } from "fastify";
 import type { Clock } from "../core/clock.ts";
 import { gatewayError, GatewayError } from "../core/errors.ts";
 import type { HttpExchange } from "../exchange/http.ts";
+import type { ErrorForm } from "../transcode/error-form.ts";
 import { NodeHttpExchange, type AdapterState } from "./adapter.ts";
 import { answerClientError } from "./client-error.ts";
 import { drain, trackSockets } from "./drain.ts";
@@ -16,6 +17,8 @@ export interface EdgeHandlers {
   onRefused(http: HttpExchange, error: GatewayError): void;
   /** Bytes that were no HTTP request, or headers that did not arrive in time; answered already. */
   onClientError(error: GatewayError, clientAddress: string): void;
+  /** How such a failure looks. */
+  errorForm(): ErrorForm;
 }
 
 export interface Edge {
@@ -42,7 +45,7 @@ export async function startEdge(options: ServerOptions, clock: Clock, handlers: 
   };
   const onClientError = (error: NodeJS.ErrnoException, socket: Socket): void => {
     const client = socket.remoteAddress ?? "";
-    const failure = answerClientError(error, socket, limits, clock);
+    const failure = answerClientError(error, socket, limits, clock, handlers.errorForm());
     if (failure !== null) handlers.onClientError(failure, client);
   };
   const app = fastify({

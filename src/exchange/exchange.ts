@@ -5,6 +5,7 @@ import { Code, httpStatusOf } from "../core/code.ts";
 import { GatewayError, gatewayError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import { sink } from "../transcode/sink.ts";
+import { problemForm, statusForm, type ErrorForm } from "../transcode/error-form.ts";
 import { writeGatewayError } from "../transcode/status-json.ts";
 import { wantsProblem } from "./accept.ts";
 import type { ClientAddresses } from "./client-address.ts";
@@ -22,11 +23,12 @@ export interface ExchangeContext {
   readonly random: Random;
   readonly observer: RequestObserver;
   readonly addresses: ClientAddresses;
+  /** How failures look that no route's policy speaks of. */
+  errorForm(): ErrorForm;
 }
 
 const NO_VARIABLES: readonly string[] = [];
 export const JSON_TYPE = "application/json";
-const PROBLEM_TYPE = "application/problem+json";
 
 /**
  * One request from its arrival to its end. The steps stand here in their order; what differs between unary replies and
@@ -239,10 +241,10 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
     this.errorCode = error.code;
     this.cause = error.cause;
     if (error.retryAfterSeconds !== undefined) headers.push("retry-after", String(error.retryAfterSeconds));
-    const isProblem = this.wantsProblem();
+    const form = this.replyForm();
     sink.reset();
-    writeGatewayError(error, isProblem ? error.http : undefined);
-    this.replyWithFailure(error.http, error.grpc, headers, isProblem);
+    writeGatewayError(error, form, this.requestId);
+    this.replyWith(error.http, error.grpc, headers, sink.take(), form.type);
   }
 
   /** As `fail`, where some of the reply may be out already. */
@@ -256,19 +258,21 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
     const route = this.route as Route; // a call was made
     const status = httpStatusOf(end.code);
     const headers = route.headers.toReplyHeaders(this.initialMetadata, end.trailers);
-    const isProblem = this.wantsProblem();
+    const form = this.replyForm();
     sink.reset();
-    writeEndStatus(route, end, isProblem ? status : undefined);
-    this.replyWithFailure(status, end.code, headers, isProblem);
+    writeEndStatus(route, end, form, this.requestId);
+    this.replyWith(status, end.code, headers, sink.take(), form.type);
   }
 
-  private wantsProblem(): boolean {
-    return wantsProblem(this.http.header("accept"));
+  /** How failures look, whatever the client asks for. */
+  protected get errorForm(): ErrorForm {
+    return this.route === null ? this.context.errorForm() : this.route.errorForm;
   }
 
-  /** Sends the failure that the sink holds. */
-  private replyWithFailure(status: number, grpcCode: number, headers: string[], isProblem: boolean): void {
-    this.replyWith(status, grpcCode, headers, sink.take(), isProblem ? PROBLEM_TYPE : JSON_TYPE);
+  /** What the configuration asks for goes before what the client does. */
+  private replyForm(): ErrorForm {
+    const { errorForm } = this;
+    return errorForm === statusForm && wantsProblem(this.http.header("accept")) ? problemForm : errorForm;
   }
 
   /** Sends the whole reply, and ends the exchange; `type` is "" where there is no body. */
@@ -304,9 +308,11 @@ export class UnroutedExchange extends Exchange {
   onEnd(): void {}
 }
 
-/** Appends an upstream's failed status, with its details, to the sink; `problem` as in StatusWriter. */
-export function writeEndStatus(route: Route, end: CallEnd, problem?: number): void {
-  route.writeStatus(end.code, end.message, lastOf(end.trailers, "grpc-status-details-bin"), problem);
+/** Appends an upstream's failed status, with its details, to the sink. */
+export function writeEndStatus(route: Route, end: CallEnd, form: ErrorForm, requestId: string): void {
+  const { code, message, trailers } = end;
+  const failure = { code, message, http: httpStatusOf(code), requestId };
+  route.writeStatus(form, failure, lastOf(trailers, "grpc-status-details-bin"));
 }
 
 function lastOf(metadata: FlatMetadata, name: string): string | undefined {

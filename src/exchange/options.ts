@@ -1,5 +1,13 @@
 import { z } from "zod";
-import { duration, flag, leaf, list, record, section } from "../core/options.ts";
+import { choice, duration, flag, leaf, list, record, section } from "../core/options.ts";
+import {
+  envelopeForm,
+  parseEnvelope,
+  problemForm,
+  statusForm,
+  type Envelope,
+  type ErrorForm,
+} from "../transcode/error-form.ts";
 import { whyNeverCrosses, type HeaderDirection, type HeaderRules } from "./headers.ts";
 
 export interface HeaderPolicyOptions {
@@ -10,9 +18,16 @@ export interface HeaderPolicyOptions {
 export interface ReplyPolicyOptions {
   readonly etag: boolean;
   readonly stream: { readonly heartbeatMs: number };
+  readonly errors: { readonly format: ErrorFormat };
 }
 
-export const defaultReplyPolicy: ReplyPolicyOptions = { etag: false, stream: { heartbeatMs: 15_000 } };
+export type ErrorFormat = "google.rpc.Status" | "problem+json" | Envelope;
+
+export const defaultReplyPolicy: ReplyPolicyOptions = {
+  etag: false,
+  stream: { heartbeatMs: 15_000 },
+  errors: { format: "google.rpc.Status" },
+};
 
 const none: HeaderRules = { allow: [], deny: [], rename: {} };
 export const defaultHeaderPolicy: HeaderPolicyOptions = { headers: { request: none, response: none } };
@@ -92,8 +107,43 @@ function toHeaderRules(parsed: ParsedDirection | undefined) {
   };
 }
 
+/** A JSON template; what is wrong in it is told at its place. */
+const envelope = z
+  .unknown()
+  .transform((value, context): Envelope =>
+    parseEnvelope(value, (path, message) => {
+      context.issues.push({ code: "custom", path: [...path], message, params: { sentence: true }, input: value });
+    }),
+  )
+  .meta({
+    title: "JSON template",
+    type: "object",
+    description:
+      "The JSON of failures, in place of format. In its texts {code}, {status}, {message}, {details}, {http_status} and " +
+      "{request_id} stand for values; a text that is one of them alone is the value itself, a number or a list, too.",
+  });
+
+const errors = section(
+  {
+    docs: "How failures look. In defaults: those of requests that no route takes, too.",
+    check({ format, envelope }, complain) {
+      if (format === undefined || envelope === undefined) return;
+      complain(["envelope"], "stands in place of format; one of them is enough");
+    },
+  },
+  {
+    format: choice({
+      docs: "google.rpc.Status as JSON, or as problem details for clients that ask for these; or the latter for all.",
+      of: ["google.rpc.Status", "problem+json"],
+      default: "google.rpc.Status",
+    }).optional(),
+    envelope: envelope.optional(),
+  },
+);
+
 /** Keys of `defaults`, an upstream and a route. */
 export const replyPolicyShape = {
+  errors: errors.optional(),
   etag: flag({
     docs:
       "Whether replies to GET get an ETag, a hash of their bytes where the upstream sent none, and clients that have " +
@@ -113,6 +163,15 @@ export const replyPolicyShape = {
 };
 
 /** What a level sets, undefined where it leaves a key to the level above. */
-export function toReplyPolicy({ etag, stream }: z.output<z.ZodObject<typeof replyPolicyShape>>) {
-  return { etag, stream: { heartbeatMs: stream?.heartbeat } };
+export function toReplyPolicy({ etag, stream, errors }: z.output<z.ZodObject<typeof replyPolicyShape>>) {
+  return {
+    etag,
+    stream: { heartbeatMs: stream?.heartbeat },
+    errors: { format: errors?.envelope ?? errors?.format },
+  };
+}
+
+export function toErrorForm(format: ErrorFormat): ErrorForm {
+  if (typeof format !== "string") return envelopeForm(format);
+  return format === "problem+json" ? problemForm : statusForm;
 }

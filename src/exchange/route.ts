@@ -1,6 +1,7 @@
 import type { CallTarget } from "../call/call.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { Binder } from "../transcode/bind.ts";
+import type { ErrorForm } from "../transcode/error-form.ts";
 import type { HttpBodyReader } from "../transcode/http-body.ts";
 import type { JsonWriter } from "../transcode/json-write.ts";
 import type { StatusWriter } from "../transcode/status-json.ts";
@@ -29,6 +30,7 @@ export interface Route {
   /** Where the reply is a google.api.HttpBody; null where it is written as JSON. */
   readonly readHttpBody: HttpBodyReader | null;
   readonly writeStatus: StatusWriter;
+  readonly errorForm: ErrorForm;
   readonly headers: HeaderPolicy;
   readonly idempotent: boolean;
   /** Unary: the whole call; a stream: its first message. */
@@ -50,4 +52,6 @@ export function isServed({ kind, takesHttpBody }: Pick<Route, "kind" | "takesHtt
 /** What requests are served by: built once by a load, never changed, replaced as a whole by a reload. */
 export interface Snapshot {
   readonly table: RouteTable<Route>;
+  /** How failures look of requests that no route takes. */
+  readonly errorForm: ErrorForm;
 }

@@ -108,7 +108,7 @@ export class ServerStreamExchange extends Exchange {
     if (!this.begun) return this.failCall(end);
     if (end.error !== null) return this.failLate(end.error);
     const route = this.route as Route; // a call was made
-    this.endWithFailure(end.code, () => writeEndStatus(route, end));
+    this.endWithFailure(end.code, () => writeEndStatus(route, end, this.errorForm, this.requestId));
   }
 
   override onDrain(): void {
@@ -120,7 +120,7 @@ export class ServerStreamExchange extends Exchange {
     if (!this.begun) return this.fail(error);
     this.errorCode = error.code;
     this.cause = error.cause;
-    this.endWithFailure(error.grpc, () => writeGatewayError(error));
+    this.endWithFailure(error.grpc, () => writeGatewayError(error, this.errorForm, this.requestId));
   }
 
   protected override finish(): void {

@@ -1,6 +1,7 @@
 import type { CallTarget } from "../call/call.ts";
 import { isIdempotent } from "../call/idempotent.ts";
 import { compileHeaderPolicy } from "../exchange/headers.ts";
+import { toErrorForm } from "../exchange/options.ts";
 import { isServed, type Route, type Snapshot } from "../exchange/route.ts";
 import { buildRouteTable } from "../routing/table.ts";
 import { bundledRegistry } from "../schema/bundled.ts";
@@ -23,7 +24,7 @@ export function compileSnapshot(resolved: ResolvedRoutes, targets: ReadonlyMap<s
     if (target === undefined || compiler === undefined) throw new Error(`no upstream ${route.upstream.name}`);
     return { ...toEntry(route), value: compiler.compile(route, target) };
   });
-  return { table: buildRouteTable(entries, resolved.routing).table };
+  return { table: buildRouteTable(entries, resolved.routing).table, errorForm: toErrorForm(resolved.errors.format) };
 }
 
 /** Compiles the routes of one upstream; readers and writers are shared by routes with the same JSON options. */
@@ -67,6 +68,7 @@ class RouteCompiler {
         responseField === undefined ? writers.message(rpc.desc.output) : writers.field(rpc.desc.output, responseField),
       readHttpBody: httpBody.reply ? compileHttpBodyReader(responseField?.number ?? 0) : null,
       writeStatus: this.writeStatus,
+      errorForm: toErrorForm(policy.errors.format),
       headers: compileHeaderPolicy(policy.headers.request, policy.headers.response),
       idempotent: isIdempotent({ route: route.idempotent, level: rpc.idempotency, httpMethod: rule.method }),
       timeoutMs: policy.timeoutMs,

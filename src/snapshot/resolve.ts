@@ -1,5 +1,5 @@
 import type { RouteRow } from "../cli/routes-table.ts";
-import type { Config, UpstreamConfig } from "../config/config.ts";
+import type { Config, Policy, UpstreamConfig } from "../config/config.ts";
 import { problemsOf, type Problem } from "../core/problem.ts";
 import { isServed } from "../exchange/route.ts";
 import { buildRouteTable, type RoutingOptions } from "../routing/table.ts";
@@ -15,6 +15,8 @@ export interface ResolvedRoutes {
   readonly rows: readonly RouteRow[];
   readonly schemas: ReadonlyMap<string, Schema>;
   readonly routing: RoutingOptions;
+  /** What is said of requests that no route takes. */
+  readonly errors: Policy["errors"];
   /** Errors stop a start or a reload; warnings are for the log. */
   readonly problems: readonly Problem[];
 }
@@ -36,7 +38,14 @@ export async function resolveRoutes(
   for (const { second, message } of conflicts) problems.push(problemAt(second.place, message, "error"));
   for (const { entry, message } of warnings) problems.push(problemAt(entry.place, message, "warning"));
   const routes = table.entries.map((entry) => entry.value);
-  return { routes, rows: resolver.routes.map(toRow), schemas, routing: config.routing, problems };
+  return {
+    routes,
+    rows: resolver.routes.map(toRow),
+    schemas,
+    routing: config.routing,
+    errors: config.errors,
+    problems,
+  };
 }
 
 async function loadSchemas(

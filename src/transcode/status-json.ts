@@ -1,20 +1,17 @@
-import { STATUS_CODES } from "node:http";
 import { createRegistry, type Registry } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { AnySchema } from "@bufbuild/protobuf/wkt";
-import { codeName } from "../core/code.ts";
 import type { FieldViolation, GatewayError } from "../core/errors.ts";
-import { quote } from "./json-write-forms.ts";
+import { statusForm, textJson, type ErrorForm, type Failure } from "./error-form.ts";
 import { createJsonWriters } from "./json-write.ts";
 import { defaultJsonOptions } from "./options.ts";
 import { sink } from "./sink.ts";
 
 /**
- * Appends `{"code":…,"message":…,"details":[…]}` (google.rpc.Status as ProtoJSON) to the sink; with an HTTP status as
- * `problem` the same as problem details (RFC 9457), `message` being `detail`:
- * `{"type":"about:blank","title":"Not Found","status":404,"detail":…,"code":…,"details":[…]}`.
+ * Appends an upstream's failure in a form to the sink; its details are those of `grpc-status-details-bin` (base64), and
+ * so is the message where the failure has none.
  */
-export type StatusWriter = (code: number, message: string, detailsBin: string | undefined, problem?: number) => void;
+export type StatusWriter = (form: ErrorForm, failure: Failure, detailsBin: string | undefined) => void;
 
 // A status travels in a header block, so anything larger than this is not one.
 const MAX_DETAILS_BYTES = 1 << 20;
@@ -26,71 +23,59 @@ const MAX_DETAILS_BYTES = 1 << 20;
 export function createStatusWriter(registries: readonly Registry[]): StatusWriter {
   const registry = createRegistry(...[...registries].reverse());
   const writeAny = createJsonWriters(registry, defaultJsonOptions).message(AnySchema);
-  return (code, message, detailsBin, problem) => {
+  const writeDetail = (any: Uint8Array): void => {
+    const before = sink.length;
+    const ascii = sink.ascii;
+    try {
+      writeAny(any, 0, any.length);
+    } catch {
+      // A type that no registry knows, or bytes that are not of that type: the rest of the status still counts, so the
+      // detail is handed on as it came.
+      sink.length = before;
+      sink.ascii = ascii;
+      writeOpaque(any);
+    }
+  };
+  return (form, failure, detailsBin) => {
     const details = detailsBin === undefined ? undefined : readDetails(detailsBin);
-    writeHead(code, message === "" && details !== undefined ? details.message : message, problem);
-    sink.text(`,"details":[`);
-    details?.anys.forEach((any, index) => {
-      if (index > 0) sink.text(",");
-      const before = sink.length;
-      const ascii = sink.ascii;
-      try {
-        writeAny(any, 0, any.length);
-      } catch {
-        // A type that no registry knows, or bytes that are not of that type: the rest of the status still counts, so
-        // the detail is handed on as it came.
-        sink.length = before;
-        sink.ascii = ascii;
-        writeOpaque(any);
-      }
+    const message = failure.message === "" && details !== undefined ? details.message : failure.message;
+    form.write({ ...failure, message }, () => {
+      details?.anys.forEach((any, index) => {
+        sink.text(index > 0 ? "," : "[");
+        writeDetail(any);
+      });
+      sink.text(details === undefined || details.anys.length === 0 ? "[]" : "]");
     });
-    sink.text("]}");
   };
 }
 
-/** Appends the gateway's own failure, as a StatusWriter does: field violations first, then the permanent code. */
-export function writeGatewayError(error: GatewayError, problem?: number): void {
-  writeHead(error.grpc, error.message, problem);
-  sink.text(`,"details":[`);
-  if (error.violations.length > 0) {
-    sink.text(`{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[`);
-    error.violations.forEach((violation, index) => writeViolation(violation, index));
-    sink.text("]},");
-  }
-  sink.text(`{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"${error.code}","domain":"sluice"}]}`);
+/** Appends the gateway's own failure in a form to the sink: field violations first, then the permanent code. */
+export function writeGatewayError(error: GatewayError, form: ErrorForm = statusForm, requestId = ""): void {
+  const { grpc: code, http, message, violations } = error;
+  form.write({ code, message, http, requestId }, () => {
+    sink.text("[");
+    if (violations.length > 0) {
+      sink.text(`{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[`);
+      violations.forEach((violation, index) => writeViolation(violation, index));
+      sink.text("]},");
+    }
+    sink.text(`{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"${error.code}","domain":"sluice"}]`);
+  });
 }
 
 function writeViolation(violation: FieldViolation, index: number): void {
   sink.text(index > 0 ? `,{"field":` : `{"field":`);
-  writeText(violation.field);
+  sink.text(textJson(violation.field));
   sink.text(`,"description":`);
-  writeText(violation.description);
+  sink.text(textJson(violation.description));
   sink.text("}");
-}
-
-function writeHead(code: number, message: string, problem: number | undefined): void {
-  if (problem === undefined) {
-    sink.text(`{"code":${code},"message":`);
-    writeText(message);
-    return;
-  }
-  // Without a type of its own a problem is titled by its status (RFC 9457, section 4.2.1).
-  const title = STATUS_CODES[problem] ?? codeName(code);
-  sink.text(`{"type":"about:blank","title":"${title}","status":${problem},"detail":`);
-  writeText(message);
-  sink.text(`,"code":${code}`);
 }
 
 function writeOpaque(any: Uint8Array): void {
   const { typeUrl, value } = readAny(any);
   sink.text(`{"@type":`);
-  writeText(typeUrl);
+  sink.text(textJson(typeUrl));
   sink.text(`,"value":"${Buffer.from(value).toString("base64")}"}`);
-}
-
-/** In ASCII: a status is short and rare, and so the reply stays a latin1 string. */
-function writeText(text: string): void {
-  sink.text(quote(text.toWellFormed()));
 }
 
 /** google.rpc.Status {code = 1, message = 2, details = 3}; undefined where the bytes are none. */

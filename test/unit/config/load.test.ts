@@ -72,6 +72,7 @@ describe("parseConfig()", () => {
           headers: { request: none, response: none },
           etag: false,
           stream: { heartbeatMs: 15_000 },
+          errors: { format: "google.rpc.Status" },
           json: {
             names: "json",
             emitDefaults: "none",
@@ -172,6 +173,7 @@ routing: { trailing_slash: ignore, unescape: all }
       },
       etag: true,
       stream: { heartbeatMs: Infinity },
+      errors: { format: "google.rpc.Status" },
       json: {
         names: "proto",
         emitDefaults: "all",
@@ -576,5 +578,36 @@ describe("loadConfig()", () => {
       assert.deepEqual(lines, [`${file}: cannot be read: no such file; name another with --config`]);
       return true;
     });
+  });
+});
+
+describe("errors", () => {
+  it("are refused at their place, each with what would be right", () => {
+    const errors = (yaml: string): string[] => problems(`${GOOD}defaults:\n  errors:\n${yaml}`);
+    assert.deepEqual(
+      errors(`    format: problem+json
+    envelope:
+      code: "{cod}"
+      list: [{ deep: "x{details}" }, "{message"]
+      other: "}"
+      nan: .nan
+`),
+      [
+        "7:5: defaults.errors.envelope: stands in place of format; one of them is enough",
+        '8:13: defaults.errors.envelope.code: unknown placeholder {cod}; did you mean "code"?',
+        "9:22: defaults.errors.envelope.list[0].deep: {details} is a list, and stands in no text with others",
+        "9:38: defaults.errors.envelope.list[1]: column 1: expected a name in braces such as {name}; {{ is a brace",
+        '10:14: defaults.errors.envelope.other: column 1: found "}" without "{"; }} is a brace',
+        "11:12: defaults.errors.envelope.nan: JSON has no number NaN",
+      ],
+    );
+    assert.deepEqual(errors("    envelope: { a: '{zzzzzz}' }"), [
+      "6:20: defaults.errors.envelope.a: unknown placeholder {zzzzzz}; there is {code}, {status}, {message}, " +
+        "{http_status}, {request_id}, {details}",
+    ]);
+    assert.deepEqual(errors("    envelope: 7"), ["6:15: defaults.errors.envelope: an envelope is a map of keys"]);
+    assert.deepEqual(errors("    format: problem"), [
+      '6:13: defaults.errors.format: expected google.rpc.Status or problem+json, not "problem"',
+    ]);
   });
 });
