@@ -7,7 +7,7 @@ import { become, findNode, isRightNode, root } from "./node.js";
 
 // What runs until it is told to end. Loading it takes half a second, in which there is nothing to end but the process;
 // then src/main.ts takes these signals over.
-const isServer = ["serve", "demo"].includes(process.argv[2] ?? "");
+const isServer = ["serve", "demo", "register"].includes(process.argv[2] ?? "");
 if (isServer) for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => isRightNode && process.exit(0));
 
 if (isRightNode) {

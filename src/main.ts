@@ -3,6 +3,7 @@ import path from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runCheck, runRoutes, type CheckDeps } from "./cli/check.ts";
 import { createProgram, runProgram, type DemoFlags, type ServeFlags } from "./cli/program.ts";
+import type { RegisterFlags } from "./cli/register.ts";
 import type { CommandResult } from "./cli/result.ts";
 import { formatRoutes } from "./cli/routes-table.ts";
 import { versionText } from "./cli/version.ts";
@@ -95,6 +96,25 @@ async function demo({ etcd, port }: DemoFlags): Promise<void> {
   });
 }
 
+async function registerService(flags: RegisterFlags): Promise<void> {
+  const { runRegister } = await import("./register-command.ts");
+  const { observeRegistration } = await import("./telemetry/observe-registration.ts");
+  // stdout is the child's.
+  const log = createLog({ level: logLevel(), out: process.stderr.isTTY ? await prettyLines(2) : 2 });
+  const run = runRegister({
+    flags,
+    env: process.env,
+    clock: systemClock,
+    onEvent: observeRegistration(log),
+    onFailed: (message) => console.error(message),
+  });
+  for (const signal of ["SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH"] as const) {
+    process.on(signal, () => run.pass(signal));
+  }
+  onStopSignal(run.stop, run.stop);
+  process.exitCode = await run.exitStatus;
+}
+
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
 /** Resolves at the first SIGTERM or Ctrl-C; the next one, a second or more later, ends the process at once. */
@@ -103,12 +123,16 @@ function stopped(beforeExit: () => void = () => {}): Promise<void> {
     beforeExit();
     process.exit(1);
   };
+  return new Promise((resolve) => onStopSignal(() => resolve(), exit));
+}
+
+/** Takes SIGTERM and Ctrl-C over from the launcher. */
+function onStopSignal(stop: (signal: NodeJS.Signals) => void, again: (signal: NodeJS.Signals) => void): void {
   // The launcher's, which end a process that has nothing to end yet. They go after ours are there: a signal that came
   // while the sources were loaded waits to be told, and without any listener it would be lost.
   const launchers = SIGNALS.map((signal) => [signal, process.listeners(signal)] as const);
-  const stop = new Promise<void>((resolve) => onStop(process, systemClock, resolve, exit));
+  onStop(process, systemClock, stop, again);
   for (const [signal, listeners] of launchers) for (const listener of listeners) process.off(signal, listener);
-  return stop;
 }
 
 function logLevel(): LogLevel {
@@ -127,6 +151,7 @@ const program = createProgram({
   serve,
   worker,
   demo,
+  register: registerService,
   check: async ({ config }) => print(await runCheck(config, checkDeps)),
   routes: async ({ config, json }) => print(await runRoutes(config, checkDeps, { json })),
   version: () => console.log(versionText()),

@@ -4,15 +4,17 @@ import type { Clock } from "./core/clock.ts";
 // Ctrl-C reaches the whole process group, and whoever started us passes it on: the same wish arrives twice.
 const SAME_WISH_MS = 1000;
 
+type StopListener = (signal: NodeJS.Signals) => void;
+
 /** Calls `stop` at the first SIGTERM or SIGINT, and `kill` at the next that comes a second or more later. */
-export function onStop(process: EventEmitter, clock: Clock, stop: () => void, kill: () => void): void {
+export function onStop(process: EventEmitter, clock: Clock, stop: StopListener, kill: StopListener): void {
   let firstMs: number | undefined;
-  const onSignal = (): void => {
+  const onSignal = (signal: NodeJS.Signals): void => {
     if (firstMs === undefined) {
       firstMs = clock.now();
-      stop();
+      stop(signal);
     } else if (clock.now() - firstMs >= SAME_WISH_MS) {
-      kill();
+      kill(signal);
     }
   };
   process.on("SIGTERM", onSignal);

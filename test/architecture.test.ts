@@ -34,7 +34,7 @@ const homes: Record<string, readonly string[]> = {
   "@bufbuild/protobuf": ["schema/", "transcode/", "snapshot/"],
   "@fastify/busboy": ["exchange/"],
   "@fastify/proxy-addr": ["exchange/client-address.ts"],
-  "@grpc/grpc-js": ["upstream/connection/grpc-js", "discovery/etcd/"],
+  "@grpc/grpc-js": ["upstream/connection/grpc-js", "discovery/etcd/", "discovery/registration/grpc-health.ts"],
   "@grpc/proto-loader": ["discovery/etcd/"],
   commander: ["cli/"],
   "fastest-levenshtein": ["core/suggest.ts"],

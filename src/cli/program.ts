@@ -1,4 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { examples } from "./examples.ts";
+import { addRegisterCommand, type RegisterFlags } from "./register.ts";
 import { versionText } from "./version.ts";
 
 export interface ConfigFlags {
@@ -31,6 +33,7 @@ export interface Commands {
   check(flags: ConfigFlags): Promise<void>;
   routes(flags: RoutesFlags): Promise<void>;
   demo(flags: DemoFlags): Promise<void>;
+  register(flags: RegisterFlags): Promise<void>;
   version(): Promise<void> | void;
 }
 
@@ -101,6 +104,8 @@ export function createProgram(commands: Commands): Command {
     .addHelpText("after", examples(["sluice demo", "needs nothing"], ["sluice demo --etcd --port 8081", ""]))
     .action((flags: DemoFlags) => commands.demo(flags));
 
+  addRegisterCommand(program, (flags) => commands.register(flags));
+
   program
     .command("version")
     .description("show the version")
@@ -131,10 +136,4 @@ function parseWorkers(text: string): number | "auto" {
   if (text === "auto") return text;
   if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
   throw new InvalidArgumentError("Expected a whole number from 1, or auto.");
-}
-
-function examples(...lines: readonly (readonly [command: string, meaning: string])[]): string {
-  const width = Math.max(...lines.map(([command]) => command.length));
-  const text = lines.map(([command, meaning]) => `  $ ${command.padEnd(width)}  ${meaning}`.trimEnd());
-  return `\nExamples:\n${text.join("\n")}`;
 }

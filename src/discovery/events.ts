@@ -26,15 +26,17 @@ export type DiscoveryEvent =
   /** More addresses than MAX_ENDPOINTS: `count` of them were left out. Once per change. */
   | { readonly type: "too_many"; readonly prefix: string; readonly count: number };
 
-/** What a registration tells to logs and metrics. `lease` is etcd's id, in decimal. */
+/** What a registration tells to logs and metrics. `lease` is etcd's id, in decimal; `reason` is for people. */
 export type RegistrationEvent =
   | { readonly type: "registered"; readonly key: string; readonly lease: string }
   /** The key was gone though its lease was there; it is put again. */
   | { readonly type: "key_lost"; readonly key: string; readonly lease: string }
   /** etcd does not know the lease any more: it expired, or etcd lost its data. A new one follows. */
-  | { readonly type: "lease_lost"; readonly key: string; readonly lease: string }
+  | { readonly type: "lease_lost"; readonly keys: readonly string[]; readonly lease: string }
   /** etcd cannot be reached or refuses; tries go on. Once per change. */
-  | { readonly type: "trouble"; readonly key: string; readonly reason: string }
-  | { readonly type: "recovered"; readonly key: string }
-  /** Closed; `revoked` is false where etcd did not answer and the key ends with its lease instead. */
-  | { readonly type: "deregistered"; readonly key: string; readonly revoked: boolean };
+  | { readonly type: "trouble"; readonly reason: string }
+  | { readonly type: "recovered" }
+  /** Closed, or not serving; `revoked` is false where etcd did not answer and the keys end with their lease instead. */
+  | { readonly type: "deregistered"; readonly keys: readonly string[]; readonly revoked: boolean }
+  /** The instance is asked whether it serves, and says so, or (`serving` false) does not, or does not answer. */
+  | { readonly type: "health"; readonly address: string; readonly serving: boolean; readonly reason: string };

@@ -22,8 +22,8 @@ export interface Log {
 
 export interface LogOptions {
   readonly level: LogLevel;
-  /** Takes the lines, each with its newline; stdout where nothing is said. */
-  readonly out?: LineSink;
+  /** Takes the lines, each with its newline: 1 is stdout, where nothing is said, 2 is stderr. */
+  readonly out?: LineSink | 1 | 2;
   /** The system's where nothing is said. */
   readonly clock?: Clock;
   /** The number of a worker process, which has its output in common with others. */
@@ -38,10 +38,13 @@ export interface LineSink {
 // Never shown, wherever they stand in a logged object.
 const REDACT = ["authorization", "cookie", "password", "token", "*.authorization", "*.cookie", "*.password", "*.token"];
 
-/** Human-readable lines with colour on stdout. Imported only where it is asked for: it costs a start 30 ms. */
-export async function prettyLines(): Promise<LineSink> {
+/**
+ * Human-readable lines with colour on a descriptor, stdout where nothing is said. Imported only where it is asked for:
+ * it costs a start 30 ms.
+ */
+export async function prettyLines(fd: 1 | 2 = 1): Promise<LineSink> {
   const { default: pretty } = await import("pino-pretty");
-  return pretty({ sync: true, colorize: true });
+  return pretty({ sync: true, colorize: true, destination: fd });
 }
 
 // A system call per line was a tenth of a small request's CPU time.
@@ -99,7 +102,8 @@ class LineBatch implements LineSink {
 
 /** Writes JSON lines. */
 export function createLog(options: LogOptions): Log {
-  const out: LineSink = options.out ?? pino.destination({ fd: 1, sync: true });
+  const { out: given = 1 } = options;
+  const out = typeof given === "number" ? pino.destination({ fd: given, sync: true }) : given;
   const { worker } = options;
   const maxChars = worker === undefined ? BATCH_CHARS : SHARED_BATCH_CHARS;
   const batch = new LineBatch(out, options.clock ?? systemClock, maxChars);

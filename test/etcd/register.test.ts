@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
 import type { RegistrationEvent } from "../../src/discovery/events.ts";
-import { register, type RegisterOptions } from "../../src/discovery/register.ts";
+import { register, type RegisterOptions, type Registration } from "../../src/discovery/register.ts";
 import { EtcdApi, follow, useEtcd } from "../support/etcd.ts";
+
+function keyOf(registration: Registration): string {
+  const [key, ...others] = registration.keys;
+  assert.ok(key !== undefined && others.length === 0, `one key, not: ${registration.keys.join()}`);
+  return key;
+}
 
 describe("register()", () => {
   const etcd = useEtcd();
@@ -25,20 +31,22 @@ describe("register()", () => {
   it("writes what etcd's Go client writes, with a lease, and takes it away", async (t) => {
     const { registration, typesOf } = start(t, { service: "json", metadata: { zone: "eu-1" } });
     await registration.ready;
-    assert.equal(registration.key, "json/10.0.0.1:50051");
-    const kv = await api.get(registration.key);
+    const key = keyOf(registration);
+    assert.equal(key, "json/10.0.0.1:50051");
+    const kv = await api.get(key);
     assert.equal(kv?.value, '{"Op":0,"Addr":"10.0.0.1:50051","Metadata":{"zone":"eu-1"}}');
     assert.notEqual(kv?.lease, "0");
     await registration.close();
-    assert.equal(await api.get(registration.key), undefined);
+    assert.equal(await api.get(key), undefined);
+    assert.deepEqual(registration.keys, []);
     assert.deepEqual(typesOf(), ["registered", "deregistered"]);
   });
 
   it("writes host:port under a prefix", async (t) => {
     const { registration } = start(t, { service: "plain", prefix: "/etcd3_naming/", format: "plain" });
     await registration.ready;
-    assert.equal(registration.key, "/etcd3_naming/plain/10.0.0.1:50051");
-    assert.equal((await api.get(registration.key))?.value, "10.0.0.1:50051");
+    assert.equal(keyOf(registration), "/etcd3_naming/plain/10.0.0.1:50051");
+    assert.equal((await api.get(keyOf(registration)))?.value, "10.0.0.1:50051");
   });
 
   it("keeps the key beyond the lease's life", async (t) => {
@@ -46,12 +54,12 @@ describe("register()", () => {
     const told = follow(t, etcd, { service: "alive" });
     await registration.ready;
     await told.untilAddresses("10.0.0.1:50051");
-    const { lease } = (await api.get(registration.key)) ?? {};
+    const { lease } = (await api.get(keyOf(registration))) ?? {};
     // A lease of the same life that nobody prolongs: when its key goes, ours would have gone, too.
     await api.put("alive/10.0.0.9:1", "", await api.grant(2));
     await told.untilAddresses("10.0.0.1:50051,10.0.0.9:1");
     await told.untilAddresses("10.0.0.1:50051");
-    assert.equal((await api.get(registration.key))?.lease, lease);
+    assert.equal((await api.get(keyOf(registration)))?.lease, lease);
     assert.deepEqual(typesOf(), ["registered"]);
   });
 
@@ -60,7 +68,7 @@ describe("register()", () => {
     await registration.ready;
     const told = follow(t, etcd, { service: "revoked" });
     await told.untilAddresses("10.0.0.1:50051");
-    await api.revoke((await api.get(registration.key))?.lease ?? "");
+    await api.revoke((await api.get(keyOf(registration)))?.lease ?? "");
     await told.untilAddresses("");
     await told.untilAddresses("10.0.0.1:50051");
     assert.deepEqual(typesOf(), ["registered", "lease_lost", "registered"]);
@@ -71,7 +79,7 @@ describe("register()", () => {
     await registration.ready;
     const told = follow(t, etcd, { service: "deleted" });
     await told.untilAddresses("10.0.0.1:50051");
-    await api.delete(registration.key);
+    await api.delete(keyOf(registration));
     await told.untilAddresses("");
     await told.untilAddresses("10.0.0.1:50051");
     assert.deepEqual(typesOf(), ["registered", "key_lost", "registered"]);
@@ -92,7 +100,7 @@ describe("register()", () => {
   it("survives a restart of etcd under its lease", async (t) => {
     const { registration, typesOf } = start(t, { service: "restarted", ttlSeconds: 30 });
     await registration.ready;
-    const before = await api.get(registration.key);
+    const before = await api.get(keyOf(registration));
     await etcd.kill();
     await etcd.start();
     const deadline = performance.now() + 3000;
@@ -100,7 +108,7 @@ describe("register()", () => {
       assert.ok(performance.now() < deadline, typesOf().join());
       await api.revision();
     }
-    assert.deepEqual(await api.get(registration.key), before);
+    assert.deepEqual(await api.get(keyOf(registration)), before);
     assert.deepEqual(typesOf(), ["registered", "trouble", "recovered"]);
   });
 
@@ -109,7 +117,7 @@ describe("register()", () => {
     const { registration, typesOf } = start(t, { service: "early" });
     await etcd.start();
     await registration.ready;
-    assert.ok(await api.get(registration.key));
+    assert.ok(await api.get(keyOf(registration)));
     assert.deepEqual(typesOf(), ["trouble", "registered", "recovered"]);
   });
 

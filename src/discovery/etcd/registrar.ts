@@ -3,28 +3,40 @@ import { gatewayError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 import type { RegistrationEvent } from "../events.ts";
 import { EtcdError, openEtcd, parseEtcdEndpoints, type EtcdClient } from "./client.ts";
-import { grantLease, keepLease, LEASE_TIMEOUT_MS, revokeLease, type Lease } from "./lease.ts";
+import { grantLease, keepLease, LEASE_TIMEOUT_MS, revokeLease, type Lease, type LeaseKeeper } from "./lease.ts";
 import { createRedial, type Redial } from "./redial.ts";
 import { etcdRpc } from "./rpc.ts";
+
+/** One key to keep. */
+export interface RegistrarEntry {
+  /** Some schemes have the lease's id (decimal) in the key. */
+  keyOf(lease: string): string;
+  readonly value: string;
+}
 
 export interface RegistrarOptions {
   /** Members, `http://host:port` or `host:port` each; at least one. */
   readonly endpoints: readonly string[];
-  readonly key: string;
-  readonly value: string;
-  /** How long the key outlives a process that was killed. */
+  /** Kept together under one lease; at least one. */
+  readonly entries: readonly RegistrarEntry[];
+  /** How long the keys outlive a process that was killed. */
   readonly ttlSeconds: number;
+  /** Whether the keys are to be there from the start, without `setServing`. */
+  readonly isServing: boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly onEvent: (event: RegistrationEvent) => void;
 }
 
-/** One key kept in etcd for as long as this process lives. */
+/** Keys kept in etcd for as long as this process lives and serves. */
 export interface Registration {
-  readonly key: string;
-  /** Resolves when the key was put for the first time; rejects when `close` comes before. */
+  /** Those that are put at present, as far as is known. */
+  readonly keys: readonly string[];
+  /** Resolves when all keys were put for the first time; rejects when `close` comes before. */
   readonly ready: Promise<void>;
-  /** Takes the key away. Waits for etcd at most 2 s: where it does not answer, the key ends with its lease. */
+  /** Takes the keys away, or puts them again, as soon as etcd can be reached. */
+  setServing(isServing: boolean): void;
+  /** Takes the keys away. Waits for etcd at most 2 s: where it does not answer, the keys end with their lease. */
   close(): Promise<void>;
 }
 
@@ -34,33 +46,45 @@ export function createRegistrar(options: RegistrarOptions): Registration {
 }
 
 /**
- * A key with a lease that is prolonged every third of its life. Each time etcd was away, and with every beat, it is
- * checked that lease and key are there: a restarted etcd may have lost either.
+ * Keys with a lease that is prolonged every third of its life. Each time etcd was away, and with every beat, it is
+ * checked that lease and keys are there: a restarted etcd may have lost either.
  */
 class Registrar implements Registration {
-  readonly key: string;
   readonly ready: Promise<void>;
   readonly #options: RegistrarOptions;
   readonly #redial: Redial;
   readonly #addresses: readonly string[];
   readonly #ready = Promise.withResolvers<void>();
   readonly #run: Promise<void>;
+  #isServing: boolean;
   #client: EtcdClient | undefined;
   #lease: Lease | undefined;
-  /** The lease with which the key was put last; a put may fail after its lease was granted. */
-  #leaseOfKey: string | undefined;
+  /** The lease with which all keys were put last; a put may fail after its lease was granted. */
+  #leaseOfKeys: string | undefined;
   #troubled = false;
   #closing: Promise<void> | undefined;
-  #wake: () => void = () => {};
+  #hasNews = false;
+  #endPause: () => void = () => {};
 
   constructor(options: RegistrarOptions) {
-    this.key = options.key;
     this.#options = options;
+    this.#isServing = options.isServing;
     this.#addresses = parseEtcdEndpoints(options.endpoints);
     this.#redial = createRedial(this.#addresses, options.random);
     this.ready = this.#ready.promise;
     this.ready.catch(() => {}); // nobody has to wait for it
     this.#run = this.#keepRegistered();
+  }
+
+  get keys(): readonly string[] {
+    const lease = this.#leaseOfKeys;
+    return lease === undefined ? [] : this.#options.entries.map(({ keyOf }) => keyOf(lease));
+  }
+
+  setServing(isServing: boolean): void {
+    if (isServing === this.#isServing) return;
+    this.#isServing = isServing;
+    this.#wake();
   }
 
   close(): Promise<void> {
@@ -72,8 +96,7 @@ class Registrar implements Registration {
     this.#wake();
     this.#client?.close();
     await this.#run;
-    const revoked = await this.#revoke();
-    this.#options.onEvent({ type: "deregistered", key: this.key, revoked });
+    if (this.#lease !== undefined) await this.#revokeAnywhere(this.#lease);
     const endpoints = this.#options.endpoints.join(", ");
     this.#ready.reject(gatewayError("ETCD_UNAVAILABLE", { endpoints, reason: "closed before the key was put" }));
   }
@@ -88,6 +111,7 @@ class Registrar implements Registration {
         if (!(error instanceof EtcdError)) throw error;
         if (this.#closing !== undefined) return;
         this.#trouble(error.message);
+        this.#hasNews = false;
         await this.#pause(this.#redial.failed());
       } finally {
         client.close();
@@ -99,87 +123,122 @@ class Registrar implements Registration {
   async #keepWith(client: EtcdClient): Promise<void> {
     const { clock } = this.#options;
     let broken: EtcdError | undefined;
+    let isOver = false;
     const keeper = keepLease(client, clock, (error) => {
       broken = error;
-      this.#wake();
+      // Later it would cut short the wait before the next connection.
+      if (!isOver) this.#wake();
     });
-    while (this.#closing === undefined) {
-      if (this.#lease !== undefined && !(await keeper.beat(this.#lease.id))) {
-        this.#options.onEvent({ type: "lease_lost", key: this.key, lease: this.#lease.id });
-        this.#lease = undefined;
+    try {
+      while (this.#closing === undefined) {
+        this.#hasNews = false;
+        const nextMs = this.#isServing ? await this.#keep(client, keeper) : await this.#withdraw(client);
+        this.#recovered();
+        if (broken === undefined) await this.#pause(nextMs);
+        if (broken !== undefined) throw broken;
       }
-      this.#lease ??= await grantLease(client, this.#options.ttlSeconds);
-      if (this.#leaseOfKey !== this.#lease.id) {
-        await this.#put(client, this.#lease);
-      } else if (!(await this.#exists(client))) {
-        this.#options.onEvent({ type: "key_lost", key: this.key, lease: this.#lease.id });
-        await this.#put(client, this.#lease);
-      }
-      this.#recovered();
-      if (broken === undefined) await this.#pause((this.#lease.ttlSeconds * 1000) / 3);
-      if (broken !== undefined) throw broken;
+    } finally {
+      isOver = true;
     }
   }
 
-  async #put(client: EtcdClient, lease: Lease): Promise<void> {
-    const { key, value, onEvent } = this.#options;
-    const request = { key: Buffer.from(key), value: Buffer.from(value), lease: lease.id };
-    await client.call(etcdRpc.put, request, LEASE_TIMEOUT_MS);
-    this.#leaseOfKey = lease.id;
-    onEvent({ type: "registered", key, lease: lease.id });
+  /** Sees to it that lease and keys are there; milliseconds until they are looked at again. */
+  async #keep(client: EtcdClient, keeper: LeaseKeeper): Promise<number> {
+    const { entries, ttlSeconds, onEvent } = this.#options;
+    if (this.#lease !== undefined && !(await keeper.beat(this.#lease.id))) {
+      onEvent({ type: "lease_lost", keys: this.keys, lease: this.#lease.id });
+      this.#lease = undefined;
+      this.#leaseOfKeys = undefined;
+    }
+    this.#lease ??= await grantLease(client, ttlSeconds);
+    const { id } = this.#lease;
+    for (const entry of entries) {
+      const key = entry.keyOf(id);
+      if (this.#leaseOfKeys === id) {
+        if (await exists(client, key)) continue;
+        onEvent({ type: "key_lost", key, lease: id });
+      }
+      const request = { key: Buffer.from(key), value: Buffer.from(entry.value), lease: id };
+      await client.call(etcdRpc.put, request, LEASE_TIMEOUT_MS);
+      onEvent({ type: "registered", key, lease: id });
+    }
+    this.#leaseOfKeys = id;
     this.#ready.resolve();
+    return (this.#lease.ttlSeconds * 1000) / 3;
   }
 
-  /**
-   * A key under another lease is left to its owner, a later process with the same address: taking it back would delete
-   * it when this process closes.
-   */
-  async #exists(client: EtcdClient): Promise<boolean> {
-    const request = { key: Buffer.from(this.key), keys_only: true };
-    const { kvs } = await client.call(etcdRpc.range, request, LEASE_TIMEOUT_MS);
-    return kvs.length > 0;
+  /** Takes the keys away; there is nothing to do then until `setServing`. */
+  async #withdraw(client: EtcdClient): Promise<number> {
+    if (this.#lease !== undefined) {
+      await revokeLease(client, this.#lease.id, LEASE_TIMEOUT_MS);
+      this.#forgetLease(true);
+    }
+    return Infinity;
+  }
+
+  /** Tells once that the keys are gone, or (`revoked` false) will be with their lease. */
+  #forgetLease(revoked: boolean): void {
+    const { keys } = this;
+    this.#lease = undefined;
+    this.#leaseOfKeys = undefined;
+    this.#options.onEvent({ type: "deregistered", keys, revoked });
   }
 
   /** Revoking, unlike deleting, spares the key of a later process with the same address. */
-  async #revoke(): Promise<boolean> {
-    if (this.#lease === undefined) return true;
+  async #revokeAnywhere(lease: Lease): Promise<void> {
     const { clock } = this.#options;
     const deadlineMs = clock.now() + LEASE_TIMEOUT_MS;
     for (let tries = 0; tries < this.#addresses.length && clock.now() < deadlineMs; tries++) {
       const client = openEtcd(this.#redial.address);
       try {
-        await revokeLease(client, this.#lease.id, deadlineMs - clock.now());
-        return true;
+        await revokeLease(client, lease.id, deadlineMs - clock.now());
+        return this.#forgetLease(true);
       } catch {
         this.#redial.failed(); // told as `revoked: false` once no member answered
       } finally {
         client.close();
       }
     }
-    return false;
+    this.#forgetLease(false);
   }
 
   #trouble(reason: string): void {
     if (this.#troubled) return;
     this.#troubled = true;
-    this.#options.onEvent({ type: "trouble", key: this.key, reason });
+    this.#options.onEvent({ type: "trouble", reason });
   }
 
   #recovered(): void {
     this.#redial.succeeded();
     if (!this.#troubled) return;
     this.#troubled = false;
-    this.#options.onEvent({ type: "recovered", key: this.key });
+    this.#options.onEvent({ type: "recovered" });
   }
 
-  /** Waits, or until `#wake`. */
+  #wake(): void {
+    this.#hasNews = true;
+    this.#endPause();
+  }
+
+  /** Waits, or until there are news, also those that came since they were last looked at. */
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
+      if (this.#hasNews) return resolve();
       const cancel = this.#options.clock.after(ms, resolve);
-      this.#wake = () => {
+      this.#endPause = () => {
         cancel();
         resolve();
       };
     });
   }
+}
+
+/**
+ * A key under another lease is left to its owner, a later process with the same address: taking it back would delete
+ * it when this process closes.
+ */
+async function exists(client: EtcdClient, key: string): Promise<boolean> {
+  const request = { key: Buffer.from(key), keys_only: true };
+  const { kvs } = await client.call(etcdRpc.range, request, LEASE_TIMEOUT_MS);
+  return kvs.length > 0;
 }

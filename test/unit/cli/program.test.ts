@@ -20,6 +20,7 @@ async function run(...args: string[]) {
     check: record("check"),
     routes: record("routes"),
     demo: record("demo"),
+    register: record("register"),
     version: record("version"),
   };
   const program = createProgram(commands);
