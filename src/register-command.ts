@@ -85,7 +85,9 @@ function runChild(
     child.once("error", (error: NodeJS.ErrnoException) => {
       if (child.pid !== undefined) return; // it runs; a signal could not be sent
       const isMissing = error.code === "ENOENT";
-      onFailed(`cannot run ${file}: ${isMissing ? "there is no such program" : error.message}`);
+      const isForbidden = error.code === "EACCES";
+      const reason = isMissing ? "there is no such program" : isForbidden ? "it is not executable" : error.message;
+      onFailed(`cannot run ${file}: ${reason}`);
       resolve(isMissing ? NOT_FOUND : NOT_EXECUTABLE);
     });
     child.once("exit", (code, signal) => resolve(signal === null ? (code ?? 1) : 128 + constants.signals[signal]));

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import { parseDuration } from "../core/units.ts";
 import { examples } from "./examples.ts";
 
@@ -33,7 +33,7 @@ interface Given {
   readonly ttl: number;
   readonly metadata?: readonly (readonly [string, string])[];
   readonly health: string;
-  readonly healthService: string;
+  readonly healthService?: string;
   readonly healthAddress?: string;
   readonly drain: number;
 }
@@ -53,16 +53,24 @@ export function addRegisterCommand(program: Command, run: (flags: RegisterFlags)
     .option("--etcd <urls>", `members of etcd, comma-separated (default: ${DEFAULT_ETCD})`, collectList)
     .option("--format <name>", "who reads it: endpoints, plain, hostname, go-zero or kratos", "endpoints")
     .option("--prefix <prefix>", "stands before the service in the key, such as /etcd3_naming/")
-    .option("--ttl <duration>", "how long the key outlives a process that was killed", parseTtl, 10)
+    .addOption(
+      new Option("--ttl <duration>", "how long the key outlives a process that was killed")
+        .argParser(parseTtl)
+        .default(10, "10s"),
+    )
     .option("--metadata <key=value>", "for the formats endpoints and kratos; may be repeated", collectPair)
     .option(
       "--health <mode>",
       "registered from its first connection on (listening), or only while tcp or grpc says so",
       "listening",
     )
-    .option("--health-service <name>", "which service's grpc.health.v1 is asked for", "")
+    .option("--health-service <name>", "which service's grpc.health.v1 is asked for (default: the whole server's)")
     .option("--health-address <host:port>", "where it is asked (default: the address)")
-    .option("--drain <duration>", "wait between the end of the registration and the child's signal", parseWait, 0)
+    .addOption(
+      new Option("--drain <duration>", "wait between the end of the registration and the child's signal")
+        .argParser(parseWait)
+        .default(0, "0s"),
+    )
     .addHelpText(
       "after",
       "\nSIGTERM and SIGINT end the registration, then reach the child; other signals reach it at once. A second one a\n" +
@@ -85,6 +93,9 @@ function toFlags(command: readonly string[], given: Given): RegisterFlags {
   const addresses = [...(given.address ?? []), ...(given.port ?? []).map((port) => `:${port}`)];
   if (addresses.length === 0)
     throw new Error("there is no address to register; expected --address host:port or --port");
+  if (given.healthService !== undefined && given.health !== "grpc") {
+    throw new Error(`--health-service goes with --health grpc; --health is ${given.health}`);
+  }
   return {
     services: given.service,
     addresses,
@@ -95,7 +106,7 @@ function toFlags(command: readonly string[], given: Given): RegisterFlags {
     ttlSeconds: given.ttl,
     metadata: given.metadata && Object.fromEntries(given.metadata),
     health: given.health,
-    healthService: given.healthService,
+    healthService: given.healthService ?? "",
     healthAddress: given.healthAddress,
     drainMs: given.drain,
     command,

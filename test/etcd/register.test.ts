@@ -14,7 +14,7 @@ describe("register()", () => {
   const etcd = useEtcd();
   const api = new EtcdApi(etcd);
 
-  function start(t: TestContext, options: Partial<RegisterOptions> & { readonly service: string }) {
+  function start(t: TestContext, options: Partial<RegisterOptions> & Pick<RegisterOptions, "service">) {
     const events: RegistrationEvent[] = [];
     const registration = register({
       endpoints: [etcd.url],
@@ -47,6 +47,46 @@ describe("register()", () => {
     await registration.ready;
     assert.equal(keyOf(registration), "/etcd3_naming/plain/10.0.0.1:50051");
     assert.equal((await api.get(keyOf(registration)))?.value, "10.0.0.1:50051");
+  });
+
+  it("keeps several services under one lease, whose id may be in their keys", async (t) => {
+    const { registration } = start(t, { service: ["a.rpc", "b.rpc"], format: "go-zero" });
+    await registration.ready;
+    const [lease] = registration.keys.map((key) => key.split("/")[1]);
+    assert.deepEqual(registration.keys, [`a.rpc/${lease}`, `b.rpc/${lease}`]);
+    for (const key of registration.keys) assert.deepEqual(await api.get(key), { value: "10.0.0.1:50051", lease });
+    await api.revoke(lease ?? "");
+    const told = follow(t, etcd, { service: "b.rpc" });
+    await told.untilAddresses("10.0.0.1:50051");
+    assert.notEqual(registration.keys[1], `b.rpc/${lease}`);
+  });
+
+  it("takes the key away and puts it again as the service says whether it serves", async (t) => {
+    const { registration, typesOf } = start(t, { service: "serving" });
+    const told = follow(t, etcd, { service: "serving" });
+    await told.untilAddresses("10.0.0.1:50051");
+    for (let round = 0; round < 3; round++) {
+      registration.setServing(false);
+      await told.untilAddresses("");
+      registration.setServing(true);
+      await told.untilAddresses("10.0.0.1:50051");
+    }
+    // The last word counts, however fast they come.
+    for (let word = 0; word < 7; word++) registration.setServing(word % 2 === 1);
+    await told.untilAddresses("");
+    await registration.close();
+    assert.deepEqual(typesOf().slice(0, 3), ["registered", "deregistered", "registered"]);
+  });
+
+  it("takes the key away once etcd is back, where it stopped serving meanwhile", async (t) => {
+    const { registration } = start(t, { service: "meanwhile", ttlSeconds: 30 });
+    await registration.ready;
+    const told = follow(t, etcd, { service: "meanwhile" });
+    await told.untilAddresses("10.0.0.1:50051");
+    await etcd.kill();
+    registration.setServing(false);
+    await etcd.start();
+    await told.untilAddresses("");
   });
 
   it("keeps the key beyond the lease's life", async (t) => {
@@ -161,6 +201,8 @@ describe("register()", () => {
     assert.throws(() => register({ ...good, address: "10.0.0.1" }), /"10.0.0.1" is no address: the port is missing/);
     assert.throws(() => register({ ...good, endpoints: [] }), /etcd has no endpoints/);
     assert.throws(() => register({ ...good, endpoints: ["https://e:2379"] }), /TLS is not supported yet/);
+    assert.throws(() => register({ ...good, service: "my shop" }), /the service is "my shop"; expected a name such as/);
+    assert.throws(() => register({ ...good, service: [] }), /there is no service to register/);
     assert.throws(() => register({ ...good, ttlSeconds: 0 }), /ttlSeconds is 0; expected a whole number from 1 up/);
   });
 });

@@ -13,7 +13,7 @@ export interface HealthWatchOptions {
 }
 
 // A server whose Watch is open tells by itself; Check finds out that it hangs, which a silent stream does not show.
-const CHECK_BESIDE_WATCH_MS = 5000;
+const CHECK_BESIDE_WATCH_MS = 2000;
 const CHECK_ALONE_MS = 1000;
 const CHECK_TIMEOUT_MS = 2000;
 const WATCH = "/grpc.health.v1.Health/Watch";

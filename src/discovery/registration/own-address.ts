@@ -26,8 +26,8 @@ function ownHost(interfaces: Interfaces, name: string | undefined): string {
   const usable = infos.filter((info) => isReachable(info, name !== undefined));
   const found = usable.find(({ family }) => family === "IPv4") ?? usable[0];
   if (found === undefined) {
-    const where = name === undefined ? "no interface" : `the interface ${quote(name)}`;
-    throw new Error(`${where} has no address that others can reach; expected host:port`);
+    const where = name === undefined ? "no interface has an" : `the interface ${quote(name)} has no`;
+    throw new Error(`${where} address that others can reach; expected host:port`);
   }
   return found.family === "IPv4" ? found.address : `[${found.address}]`;
 }

@@ -44,6 +44,25 @@ describe("the command line", () => {
     ["routes --json", "routes", { config: "routes.yaml", json: true }],
     ["demo", "demo", { etcd: false, port: 8080 }],
     ["demo --etcd --port 8081", "demo", { etcd: true, port: 8081 }],
+    [
+      "register --service a --service b --port 1 --address h:2 --etcd h1:1,h2:2 --ttl 5s --metadata k=v=w --drain 500ms -- x -y",
+      "register",
+      {
+        services: ["a", "b"],
+        addresses: ["h:2", ":1"],
+        interface: undefined,
+        etcd: ["h1:1", "h2:2"],
+        format: "endpoints",
+        prefix: undefined,
+        ttlSeconds: 5,
+        metadata: { k: "v=w" },
+        health: "listening",
+        healthService: "",
+        healthAddress: undefined,
+        drainMs: 500,
+        command: ["x", "-y"],
+      },
+    ],
     ["version", "version"],
   ] as const) {
     it(`runs: ${line}`, async () => {
@@ -57,6 +76,10 @@ describe("the command line", () => {
     ["serve --port 65536", /argument '65536' is invalid\. Expected a whole number from 0 to 65535\./],
     ["serve --port 1e3", /argument '1e3' is invalid/],
     ["serve --admin-port -1", /argument '-1' is invalid|argument missing/],
+    ["register --port 1", /required option '--service <name>' not specified/],
+    ["register --service a --port 1 --ttl 1500ms", /Expected whole seconds, such as 10s\./],
+    ["register --service a --port 1 --metadata x", /Expected key=value\./],
+    ["register --service a --port 1 -x", /unknown option '-x'/],
     ["check x.yaml", /too many arguments/],
   ] as const) {
     it(`refuses: ${line}`, async () => {
@@ -73,6 +96,7 @@ describe("the command line", () => {
       ["check", "--help"],
       ["routes", "--help"],
       ["demo", "--help"],
+      ["register", "--help"],
     ]) {
       const { status, output } = await run(...args);
       assert.equal(status, 0);
