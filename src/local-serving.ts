@@ -4,8 +4,8 @@ import type { Random } from "./core/random.ts";
 import { startEdge, type Edge } from "./edge/server.ts";
 import { compileClientAddresses } from "./exchange/client-address.ts";
 import { UnroutedExchange, type ExchangeContext } from "./exchange/exchange.ts";
-import { handle } from "./exchange/handle.ts";
-import type { Route, Snapshot } from "./exchange/route.ts";
+import { handle, handleUpgrade } from "./exchange/handle.ts";
+import { snapshotOf, type Route, type Snapshot } from "./exchange/route.ts";
 import type { LoadedRoutes } from "./load-routes.ts";
 import type { ResolverSource } from "./resolvers.ts";
 import { buildRouteTable } from "./routing/table.ts";
@@ -34,7 +34,7 @@ export class LocalServing implements Serving {
   private readonly options: LocalServingOptions;
   private readonly pool: UpstreamPool;
   /** Empty until `open`, which makes the first before it opens the port. */
-  private snapshot: Snapshot = { table: buildRouteTable<Route>([]).table, errorForm: statusForm };
+  private snapshot: Snapshot = snapshotOf(buildRouteTable<Route>([]).table, statusForm);
   private edge: Edge | null = null;
   private releaseMs = 0;
 
@@ -116,6 +116,7 @@ export class LocalServing implements Serving {
     return startEdge(server, clock, {
       errorForm: context.errorForm,
       onRequest: (http) => handle(context, this.snapshot, http),
+      onUpgrade: (http) => handleUpgrade(context, this.snapshot, http),
       onRefused: (http, error) => new UnroutedExchange(context, http, null).fail(error),
       onClientError({ code, message }, client) {
         metrics.clientError(code);

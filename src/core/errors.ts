@@ -59,6 +59,24 @@ export const errorTable = {
     http: 408,
     message: "the request did not arrive within {timeout} ms",
   },
+  WEBSOCKET_VERSION: {
+    grpc: Code.InvalidArgument,
+    http: 426,
+    message: "version {version} of WebSocket is not spoken; expected 13",
+  },
+  WEBSOCKET_NOT_SERVED: {
+    grpc: Code.InvalidArgument,
+    http: 400,
+    message: "{path} has no stream for a WebSocket; send a plain request",
+  },
+  WEBSOCKET_PROTOCOL: { grpc: Code.InvalidArgument, http: 400, message: "malformed WebSocket frames: {reason}" },
+  WEBSOCKET_LIMIT: { grpc: Code.ResourceExhausted, http: 503, message: "{limit} WebSockets are open already" },
+  ORIGIN_NOT_ALLOWED: {
+    grpc: Code.PermissionDenied,
+    http: 403,
+    message: "pages of origin {origin} may not open a WebSocket here",
+  },
+  MESSAGE_UNEXPECTED: { grpc: Code.InvalidArgument, http: 400, message: "no message is expected: {reason}" },
   CLIENT_CLOSED: { grpc: Code.Cancelled, http: 499, message: "the client closed the connection" },
 
   // what the gateway cannot do

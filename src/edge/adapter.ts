@@ -38,10 +38,10 @@ export class NodeHttpExchange implements HttpExchange {
   readonly secure: boolean;
   readonly hasBody: boolean;
 
-  private readonly request: IncomingMessage;
+  protected readonly request: IncomingMessage;
   private readonly response: ServerResponse;
-  private readonly state: AdapterState;
-  private listener: ReplyListener | null = null;
+  protected readonly state: AdapterState;
+  protected listener: ReplyListener | null = null;
   /** The client holds its body back until it is told to send it; after a reply without that, Node closes. */
   private expectsContinue: boolean;
   /** Set while the body is being read. */

@@ -1,6 +1,19 @@
 import { z } from "zod";
-import { duration, filled, host, leaf, list, port, section, size, type Docs, type Read } from "../core/options.ts";
+import {
+  duration,
+  filled,
+  host,
+  integer,
+  leaf,
+  list,
+  port,
+  section,
+  size,
+  type Docs,
+  type Read,
+} from "../core/options.ts";
 import { compileClientAddresses } from "../exchange/client-address.ts";
+import { isOriginPattern } from "./origin.ts";
 
 /** Where the gateway listens, and what it takes from clients. */
 export interface ServerOptions {
@@ -16,8 +29,16 @@ export interface ServerOptions {
     readonly drainMs: number;
   };
   readonly limits: { readonly headerBytes: number; readonly bodyBytes: number };
+  readonly webSocket: WebSocketOptions;
   /** Addresses, CIDR blocks, `loopback`, `linklocal`, `uniquelocal`: whose `x-forwarded-*` is believed. */
   readonly trustedProxies: readonly string[];
+}
+
+export interface WebSocketOptions {
+  /** Origins such as `https://app.example.com`, `https://*.example.com` for its subdomains, or `*` for any. */
+  readonly allowedOrigins: readonly string[];
+  /** Open at a time, of one process. */
+  readonly maxConnections: number;
 }
 
 /** How many processes serve requests; `auto` is one for each CPU that this process may use. */
@@ -66,7 +87,9 @@ const timeouts = section(
     request: filled(duration({ docs: "Until the whole request is there, body included.", default: "30s" })),
     idle: filled(
       duration({
-        docs: "How long an open connection may wait for its next request, and a client take nothing of a reply.",
+        docs:
+          "How long an open connection may wait for its next request, a client take nothing of a reply, and a WebSocket " +
+          "leave pings unanswered.",
         default: "75s",
       }),
     ),
@@ -80,7 +103,41 @@ const limits = section(
   { docs: "How much a client may send." },
   {
     header: filled(size({ docs: "Request line and headers together.", default: "64KiB", min: 1024 })),
-    body: filled(size({ docs: "Request body.", default: "4MiB", min: 0 })),
+    body: filled(
+      size({ docs: "Request body; of a stream, and on a WebSocket, each message.", default: "4MiB", min: 0 }),
+    ),
+  },
+);
+
+const allowedOrigin = leaf<string>(
+  { docs: "An origin, such as https://app.example.com; https://*.example.com for its subdomains; * for any." },
+  { title: "origin", type: "string" },
+  (value) => {
+    if (typeof value === "string" && isOriginPattern(value)) return { value: value.toLowerCase() };
+    return { expected: "expected an origin such as https://app.example.com, https://*.example.com, or *" };
+  },
+);
+
+const webSocket = section(
+  { docs: "Who may open WebSockets, and how many." },
+  {
+    allowed_origins: filled(
+      list(
+        {
+          docs: "Pages of these origins may, besides those whose origin is the request's Host; clients that are no browser always may.",
+          default: [],
+        },
+        allowedOrigin,
+      ),
+    ),
+    max_connections: filled(
+      integer({
+        docs: "Open at a time, in each process; more are refused with 503.",
+        default: 10_000,
+        min: 0,
+        max: 1_000_000,
+      }),
+    ),
   },
 );
 
@@ -117,6 +174,7 @@ export const serverSection = section(
     admin: admin.prefault({}),
     timeouts: timeouts.prefault({}),
     limits: limits.prefault({}),
+    websocket: webSocket.prefault({}),
     trusted_proxies: filled(
       list(
         { docs: "Proxies in front of the gateway whose `x-forwarded-*` headers are believed.", default: [] },
@@ -127,7 +185,7 @@ export const serverSection = section(
 );
 
 export function toServerOptions(server: z.output<typeof serverSection>): ServerOptions {
-  const { timeouts, limits } = server;
+  const { timeouts, limits, websocket } = server;
   return {
     host: server.host,
     port: server.port,
@@ -140,6 +198,7 @@ export function toServerOptions(server: z.output<typeof serverSection>): ServerO
       drainMs: timeouts.drain,
     },
     limits: { headerBytes: limits.header, bodyBytes: limits.body },
+    webSocket: { allowedOrigins: websocket.allowed_origins, maxConnections: websocket.max_connections },
     trustedProxies: server.trusted_proxies,
   };
 }

@@ -47,7 +47,8 @@ function absoluteTarget(target: string, host: string): string | GatewayError {
   return rest.startsWith("/") ? rest : `/${rest}`;
 }
 
-function withoutDefaultPort(authority: string, scheme: string): string {
+/** `host[:port]` in lower case, without a port that is the scheme's own. */
+export function withoutDefaultPort(authority: string, scheme: string): string {
   const port = scheme.toLowerCase() === "https" ? ":443" : ":80";
   const lower = authority.toLowerCase();
   return lower.endsWith(port) ? lower.slice(0, -port.length) : lower;

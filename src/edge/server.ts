@@ -3,16 +3,19 @@ import type { Socket } from "node:net";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Clock } from "../core/clock.ts";
 import { gatewayError, GatewayError } from "../core/errors.ts";
-import type { HttpExchange } from "../exchange/http.ts";
+import type { HttpExchange, HttpUpgrade } from "../exchange/http.ts";
 import type { ErrorForm } from "../transcode/error-form.ts";
 import { NodeHttpExchange, type AdapterState } from "./adapter.ts";
 import { answerClientError } from "./client-error.ts";
 import { drain, trackSockets } from "./drain.ts";
 import type { ServerOptions } from "./options.ts";
 import { originTarget } from "./request-target.ts";
+import { isWebSocketUpgrade, WebSocketDoor } from "./websocket.ts";
 
 export interface EdgeHandlers {
   onRequest(http: HttpExchange): void;
+  /** A client asks for a WebSocket; the handshake is right, and its page may ask. */
+  onUpgrade(http: HttpUpgrade): void;
   /** A request that never became one for a route: bad framing, a bad target. */
   onRefused(http: HttpExchange, error: GatewayError): void;
   /** Bytes that were no HTTP request, or headers that did not arrive in time; answered already. */
@@ -62,6 +65,8 @@ export async function startEdge(options: ServerOptions, clock: Clock, handlers: 
       connectionsCheckingInterval: Math.min(1000, Math.max(50, Math.floor(timeouts.headerMs / 4))),
       // Node's own refusal has no body; request-target.ts sees to it.
       requireHostHeader: false,
+      // Any other wish to upgrade may be ignored (RFC 9110, 7.8).
+      shouldUpgradeCallback: isWebSocketUpgrade,
     },
   });
   // More headers than Node keeps would vanish without a word; their size is limited above.
@@ -79,6 +84,10 @@ export async function startEdge(options: ServerOptions, clock: Clock, handlers: 
     const reason = "CONNECT is not served; this is no forward proxy";
     onClientError(Object.assign(new Error(reason), { reason }), socket);
   });
+  const webSockets = new WebSocketDoor(options.webSocket, state, handlers);
+  app.server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) =>
+    webSockets.onUpgrade(request, socket, head),
+  );
   const sockets = trackSockets(app.server);
   // No method has a body in Fastify's eyes: the exchange reads it, where its route takes one.
   for (const method of METHODS) {

@@ -63,7 +63,7 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   protected stopReplyTimer: (() => void) | null = null;
   /** Where the request is a stream. */
   private upload: Upload | null = null;
-  private variables: readonly string[] = NO_VARIABLES;
+  protected variables: readonly string[] = NO_VARIABLES;
   private extraMetadata: string[];
   protected ended = false;
 
@@ -118,17 +118,8 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
 
   /** The call begins at once, and each message goes on as it comes. */
   private startUpload(route: Route): void {
-    let timeoutMs = Infinity;
-    try {
-      const asked = this.http.header("grpc-timeout");
-      if (asked !== undefined) timeoutMs = clientTimeout(asked);
-    } catch (error) {
-      return this.fail(error);
-    }
-    this.callStartMs = this.context.clock.now();
-    const metadata = route.headers.toMetadata(this.http.rawHeaders, this.extraMetadata);
-    const call = this.start(route, null, metadata, timeoutMs);
-    this.call = call;
+    const call = this.startStream(route);
+    if (call === null) return;
     this.upload = new Upload(this.http, call, {
       bind: (json) => route.bind(this.variables, this.http.query, json, this.http),
       onPiece: (bytes) => (this.bytesIn += bytes),
@@ -151,7 +142,23 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
     });
   }
 
-  private startRpc(body: Uint8Array | null): void {
+  /** Starts a call whose messages are still to come; null where the request was answered with a failure. */
+  protected startStream(route: Route): CallHandle | null {
+    let timeoutMs = Infinity;
+    try {
+      const asked = this.http.header("grpc-timeout");
+      if (asked !== undefined) timeoutMs = clientTimeout(asked);
+    } catch (error) {
+      this.fail(error);
+      return null;
+    }
+    this.callStartMs = this.context.clock.now();
+    const metadata = route.headers.toMetadata(this.http.rawHeaders, this.extraMetadata);
+    this.call = this.start(route, null, metadata, timeoutMs);
+    return this.call;
+  }
+
+  protected startRpc(body: Uint8Array | null): void {
     const route = this.route as Route; // run() was called
     let message: Buffer;
     let timeoutMs = Infinity;

@@ -1,10 +1,11 @@
 import { gatewayError } from "../core/errors.ts";
 import { shorten, UnroutedExchange, type ExchangeContext } from "./exchange.ts";
 import { HttpBodyExchange, HttpBodyStreamExchange } from "./http-body.ts";
-import type { HttpExchange } from "./http.ts";
+import type { HttpExchange, HttpUpgrade } from "./http.ts";
 import { isServed, type Route, type Snapshot } from "./route.ts";
 import { ServerStreamExchange } from "./server-stream.ts";
 import { UnaryExchange } from "./unary.ts";
+import { WebSocketExchange } from "./websocket.ts";
 
 /**
  * The path of every request: match, then bind, call and reply (exchange.ts, unary.ts, server-stream.ts). The snapshot
@@ -21,9 +22,7 @@ export function handle(context: ExchangeContext, snapshot: Snapshot, http: HttpE
     case "found":
       return serve(context, http, match.value, match.variables);
     case "not_found":
-      return new UnroutedExchange(context, http, null).fail(
-        gatewayError("ROUTE_NOT_FOUND", { method: http.method, path: shorten(http.path) }),
-      );
+      return notFound(context, http);
     case "method_not_allowed": {
       const methods = match.allow.includes("GET") ? [...new Set([...match.allow, "HEAD"])].sort() : match.allow;
       const allow = methods.join(", ");
@@ -33,16 +32,41 @@ export function handle(context: ExchangeContext, snapshot: Snapshot, http: HttpE
       );
     }
     case "malformed":
-      return new UnroutedExchange(context, http, null).fail(
-        gatewayError(
-          "PATH_MALFORMED",
-          { reason: match.reason },
-          { violations: [{ field: "path", description: match.reason }] },
-        ),
-      );
+      return malformed(context, http, match.reason);
     default:
       return match satisfies never;
   }
+}
+
+/**
+ * As `handle`, for a client that asks for a WebSocket: the route is one of GET, or else of another method, that has a
+ * stream, since no browser can ask for one by another method than GET.
+ */
+export function handleUpgrade(context: ExchangeContext, snapshot: Snapshot, http: HttpUpgrade): void {
+  const { table, streamMethods } = snapshot;
+  let isKnown = false;
+  for (const method of streamMethods) {
+    const match = table.match(method, http.path);
+    if (match.kind === "malformed") return malformed(context, http, match.reason);
+    if (match.kind === "not_found") break;
+    isKnown = true;
+    if (match.kind !== "found" || match.value.kind === "unary") continue;
+    if (!isServed(match.value)) return refuse(context, http, match.value);
+    return new WebSocketExchange(context, http, match.value).run(match.variables);
+  }
+  if (!isKnown) return notFound(context, http);
+  const error = gatewayError("WEBSOCKET_NOT_SERVED", { path: shorten(http.path) });
+  new UnroutedExchange(context, http, null).fail(error);
+}
+
+function notFound(context: ExchangeContext, http: HttpExchange): void {
+  const error = gatewayError("ROUTE_NOT_FOUND", { method: http.method, path: shorten(http.path) });
+  new UnroutedExchange(context, http, null).fail(error);
+}
+
+function malformed(context: ExchangeContext, http: HttpExchange, reason: string): void {
+  const violations = [{ field: "path", description: reason }];
+  new UnroutedExchange(context, http, null).fail(gatewayError("PATH_MALFORMED", { reason }, { violations }));
 }
 
 function serve(context: ExchangeContext, http: HttpExchange, route: Route, variables: readonly string[]): void {

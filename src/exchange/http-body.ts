@@ -35,8 +35,8 @@ export class HttpBodyStreamExchange extends ServerStreamExchange {
   }
 }
 
-/** A copy: the bytes of a message are valid only while it is told. */
-function dataOf(route: Route, bytes: Uint8Array, start: number, end: number): Buffer {
+/** The data of a message that is an HttpBody; a copy, since the message is valid only while it is told. */
+export function dataOf(route: Route, bytes: Uint8Array, start: number, end: number): Buffer {
   const read = route.readHttpBody as HttpBodyReader; // such a route has one
   read(bytes, start, end);
   return Buffer.from(bytes.subarray(httpBody.start, httpBody.end));

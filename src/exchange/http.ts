@@ -67,3 +67,39 @@ export interface HttpExchange {
   /** Breaks the connection, so that an unfinished reply cannot pass for a complete one. */
   abort(): void;
 }
+
+/** A client's wish to speak WebSocket on its connection: refused by `send`, or granted by `accept`. */
+export interface HttpUpgrade extends HttpExchange {
+  /** Null where the client has gone already. */
+  accept(options: UpgradeOptions, listener: SocketListener): MessageSocket | null;
+}
+
+export interface UpgradeOptions {
+  /** Headers of the reply, flat. */
+  readonly headers: readonly string[];
+  /** Subprotocols that are spoken here, in lower case; the client's first one of these is taken. */
+  readonly protocols: readonly string[];
+  /** How often a sign of life is asked for; Infinity for never. */
+  readonly heartbeatMs: number;
+}
+
+/** What a WebSocket tells, besides what `ReplyListener` says: going, draining and shutdown. */
+export interface SocketListener {
+  /** A whole message; valid for as long as the connection. */
+  onSocketMessage(bytes: Buffer, isText: boolean): void;
+  /** The client has broken the protocol or a limit: the connection closes by itself, and nothing follows. */
+  onSocketBroken(error: GatewayError): void;
+}
+
+/** An open WebSocket (RFC 6455). After `close` nothing is told any more. */
+export interface MessageSocket {
+  /** The subprotocol that was chosen; "" for none. */
+  readonly protocol: string;
+  /** A text message must be UTF-8; strings are ASCII. False asks to wait for `onDrain`. */
+  send(message: string | Buffer, isText: boolean): boolean;
+  /** Stops reading until `resume`; some messages that have come already are still told. */
+  pause(): void;
+  resume(): void;
+  /** After what was sent; `reason` is at most 123 bytes of UTF-8. */
+  close(code: number, reason: string): void;
+}

@@ -154,7 +154,7 @@ export const replyPolicyShape = {
     { docs: "How streams of replies are written. Their shape is chosen by the request's Accept." },
     {
       heartbeat: duration({
-        docs: "Silence after which a text/event-stream gets a comment, so that proxies keep its connection.",
+        docs: "Silence after which a text/event-stream gets a comment, so that proxies keep its connection; a WebSocket gets a ping as often.",
         default: "15s",
         none: true,
       }).optional(),

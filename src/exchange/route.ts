@@ -25,6 +25,8 @@ export interface Route {
   /** Whether that is a google.api.HttpBody: a body of any type. */
   readonly takesHttpBody: boolean;
   readonly bind: Binder;
+  /** For messages of a WebSocket: as `bind`; where a client streams and the binding has no body, they are whole messages. */
+  readonly bindMessage: Binder;
   /** The whole reply message, or the field that `response_body` names. */
   readonly write: JsonWriter;
   /** Where the reply is a google.api.HttpBody; null where it is written as JSON. */
@@ -54,4 +56,12 @@ export interface Snapshot {
   readonly table: RouteTable<Route>;
   /** How failures look of requests that no route takes. */
   readonly errorForm: ErrorForm;
+  /** Methods of streaming routes, GET first: a WebSocket is asked for by GET, whatever the route's method. */
+  readonly streamMethods: readonly string[];
+}
+
+/** A snapshot of a table of routes. */
+export function snapshotOf(table: RouteTable<Route>, errorForm: ErrorForm): Snapshot {
+  const streams = table.entries.filter(({ value }) => value.kind !== "unary");
+  return { table, errorForm, streamMethods: [...new Set(["GET", ...streams.map(({ method }) => method)])] };
 }

@@ -92,8 +92,7 @@ export class Upload implements BodyStreamListener {
 
   private failed(error: unknown): void {
     this.isDone = true;
-    const isOfMessage = error instanceof GatewayError && this.messages > 0 && error.violations.length > 0;
-    this.owner.onFailed(isOfMessage ? ofMessage(error, this.messages) : error);
+    this.owner.onFailed(ofMessage(error, this.messages));
   }
 
   private goOn(): void {
@@ -103,7 +102,9 @@ export class Upload implements BodyStreamListener {
   }
 }
 
-function ofMessage(error: GatewayError, index: number): GatewayError {
+/** The failure to read a message, which is told by its number; 1 for the first. Other failures as they are. */
+export function ofMessage(error: unknown, index: number): unknown {
+  if (!(error instanceof GatewayError) || index === 0 || error.violations.length === 0) return error;
   const { violations, cause } = error;
   return new GatewayError(error.code, `message ${index}: ${error.message}`, { violations, cause });
 }

@@ -2,7 +2,7 @@ import type { CallTarget } from "../call/call.ts";
 import { isIdempotent } from "../call/idempotent.ts";
 import { compileHeaderPolicy } from "../exchange/headers.ts";
 import { toErrorForm } from "../exchange/options.ts";
-import { isServed, type Route, type Snapshot } from "../exchange/route.ts";
+import { isServed, snapshotOf, type Route, type Snapshot } from "../exchange/route.ts";
 import { buildRouteTable } from "../routing/table.ts";
 import { bundledRegistry } from "../schema/bundled.ts";
 import type { Schema } from "../schema/schema.ts";
@@ -24,7 +24,7 @@ export function compileSnapshot(resolved: ResolvedRoutes, targets: ReadonlyMap<s
     if (target === undefined || compiler === undefined) throw new Error(`no upstream ${route.upstream.name}`);
     return { ...toEntry(route), value: compiler.compile(route, target) };
   });
-  return { table: buildRouteTable(entries, resolved.routing).table, errorForm: toErrorForm(resolved.errors.format) };
+  return snapshotOf(buildRouteTable(entries, resolved.routing).table, toErrorForm(resolved.errors.format));
 }
 
 /** Compiles the routes of one upstream; readers and writers are shared by routes with the same JSON options. */
@@ -50,9 +50,12 @@ class RouteCompiler {
       sources: route.sources,
     };
     const bodyField = fieldNamed(rpc.desc.input, rule.body);
-    const bind = isServed({ kind: route.kind, takesHttpBody: httpBody.request })
-      ? compileBinder(binding, readers, { ...policy.json, ...policy.request })
+    const options = { ...policy.json, ...policy.request };
+    const readRequest = isServed({ kind: route.kind, takesHttpBody: httpBody.request })
+      ? compileBinder(binding, readers, options)
       : () => Buffer.alloc(0);
+    const bind = httpBody.request ? compileHttpBodyBinder(bodyField?.number ?? 0, readRequest) : readRequest;
+    const isBare = rule.body === "" && (route.kind === "client_stream" || route.kind === "bidi_stream");
     return {
       rpc: rpc.rpc,
       rpcPath: rpc.path,
@@ -63,7 +66,8 @@ class RouteCompiler {
       kind: route.kind,
       takesBody: rule.body !== "",
       takesHttpBody: httpBody.request,
-      bind: httpBody.request ? compileHttpBodyBinder(bodyField?.number ?? 0, bind) : bind,
+      bind,
+      bindMessage: isBare ? compileBinder({ ...binding, body: "*" }, readers, options) : bind,
       write:
         responseField === undefined ? writers.message(rpc.desc.output) : writers.field(rpc.desc.output, responseField),
       readHttpBody: httpBody.reply ? compileHttpBodyReader(responseField?.number ?? 0) : null,

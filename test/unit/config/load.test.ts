@@ -48,6 +48,7 @@ describe("parseConfig()", () => {
       admin: { host: "127.0.0.1", port: 9901 },
       timeouts: { headerMs: 10_000, requestMs: 30_000, idleMs: 75_000, drainMs: 30_000 },
       limits: { headerBytes: 65_536, bodyBytes: 4_194_304 },
+      webSocket: { allowedOrigins: [], maxConnections: 10_000 },
       trustedProxies: [],
     });
     const none = { allow: [], deny: [], rename: {} };
@@ -101,6 +102,7 @@ server:
   admin: { host: 0.0.0.0, port: 0 }
   timeouts: { header: 1s, request: "\${TIMEOUT}", idle: 1m, drain: 0s }
   limits: { header: 2048, body: 1MB }
+  websocket: { allowed_origins: [https://App.example.com, "https://*.example.org:8443", "*"], max_connections: 5 }
   trusted_proxies: [10.0.0.0/8, loopback, "::1"]
 defaults:
   timeout: 1s
@@ -148,6 +150,10 @@ routing: { trailing_slash: ignore, unescape: all }
       admin: { host: "0.0.0.0", port: 0 },
       timeouts: { headerMs: 1000, requestMs: 2000, idleMs: 60_000, drainMs: 0 },
       limits: { headerBytes: 2048, bodyBytes: 1_000_000 },
+      webSocket: {
+        allowedOrigins: ["https://app.example.com", "https://*.example.org:8443", "*"],
+        maxConnections: 5,
+      },
       trustedProxies: ["10.0.0.0/8", "loopback", "::1"],
     });
     const [library, other, third] = config.upstreams;
@@ -417,6 +423,10 @@ routes:
     [
       `${GOOD}server: { trusted_proxies: [proxy.local] }`,
       '4:29: server.trusted_proxies[0]: expected an IP address, a CIDR block, loopback, linklocal or uniquelocal, not "proxy.local"',
+    ],
+    [
+      `${GOOD}server: { websocket: { allowed_origins: [app.example.com/] } }`,
+      '4:44: server.websocket.allowed_origins[0]: expected an origin such as https://app.example.com, https://*.example.com, or *, not "app.example.com/"',
     ],
     [`${GOOD}server: 5`, "4:9: server: expected a map of keys, not 5"],
     [
