@@ -426,7 +426,7 @@ routes:
     ],
     [
       `${GOOD}server: { websocket: { allowed_origins: [app.example.com/] } }`,
-      '4:44: server.websocket.allowed_origins[0]: expected an origin such as https://app.example.com, https://*.example.com, or *, not "app.example.com/"',
+      '4:42: server.websocket.allowed_origins[0]: expected an origin such as https://app.example.com, https://*.example.com, or *, not "app.example.com/"',
     ],
     [`${GOOD}server: 5`, "4:9: server: expected a map of keys, not 5"],
     [
