@@ -90,6 +90,12 @@ const rules: readonly Rule[] = [
     instead: "take a Random (src/core/random.ts)",
   },
   {
+    name: "node:http",
+    pattern: /\bimport\s+(?!type\b)[^;]*?from\s*["']node:http["']/,
+    isAllowed: () => false,
+    instead: "take METHODS and STATUS_CODES of core/node-http.ts, which costs a start 25 ms less",
+  },
+  {
     name: "console",
     pattern: /\bconsole\s*\.\s*\w/,
     isAllowed: (file) => file === "main.ts",

@@ -1,5 +1,6 @@
 import fastify, { type FastifyReply } from "fastify";
 import { gatewayError, type GatewayError } from "../core/errors.ts";
+import { NO_SCHEMAS } from "../core/no-schemas.ts";
 
 /** Whether one upstream can be served, and what is missing where it cannot. */
 export interface UpstreamReadiness {
@@ -42,6 +43,7 @@ export async function startAdmin(options: { host: string; port: number }, source
     forceCloseConnections: true,
     http: { headersTimeout: 10_000 },
     requestTimeout: 10_000,
+    schemaController: NO_SCHEMAS,
     frameworkErrors: (error, _, reply) => void fail(reply, gatewayError("PATH_MALFORMED", { reason: error.message })),
   });
   app.setErrorHandler((error, _, reply) => fail(reply, gatewayError("INTERNAL", {}, { cause: error })));

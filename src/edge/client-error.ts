@@ -1,7 +1,7 @@
-import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Clock } from "../core/clock.ts";
 import { gatewayError, type GatewayError } from "../core/errors.ts";
+import { STATUS_CODES } from "../core/node-http.ts";
 import type { ErrorForm } from "../transcode/error-form.ts";
 import { sink } from "../transcode/sink.ts";
 import { writeGatewayError } from "../transcode/status-json.ts";

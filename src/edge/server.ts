@@ -1,8 +1,10 @@
-import { METHODS, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Clock } from "../core/clock.ts";
 import { gatewayError, GatewayError } from "../core/errors.ts";
+import { NO_SCHEMAS } from "../core/no-schemas.ts";
+import { METHODS } from "../core/node-http.ts";
 import type { HttpExchange, HttpUpgrade } from "../exchange/http.ts";
 import type { ErrorForm } from "../transcode/error-form.ts";
 import { NodeHttpExchange, type AdapterState } from "./adapter.ts";
@@ -58,6 +60,7 @@ export async function startEdge(options: ServerOptions, clock: Clock, handlers: 
     requestTimeout: timeouts.requestMs,
     keepAliveTimeout: timeouts.idleMs,
     clientErrorHandler: onClientError,
+    schemaController: NO_SCHEMAS,
     http: {
       maxHeaderSize: options.limits.headerBytes,
       headersTimeout: timeouts.headerMs,

@@ -1,4 +1,4 @@
-import { METHODS } from "node:http";
+import { METHODS } from "../core/node-http.ts";
 import { didYouMean } from "../core/suggest.ts";
 
 /**

@@ -1,5 +1,5 @@
-import { STATUS_CODES } from "node:http";
 import { codeName } from "../core/code.ts";
+import { STATUS_CODES } from "../core/node-http.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { quote } from "./json-write-forms.ts";
 import { sink } from "./sink.ts";
