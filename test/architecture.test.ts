@@ -93,7 +93,7 @@ const rules: readonly Rule[] = [
     name: "node:http",
     pattern: /\bimport\s+(?!type\b)[^;]*?from\s*["']node:http["']/,
     isAllowed: () => false,
-    instead: "take METHODS and STATUS_CODES of core/node-http.ts, which costs a start 25 ms less",
+    instead: "take it from core/node-http.ts, which costs a start 25 ms less",
   },
   {
     name: "console",

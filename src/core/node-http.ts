@@ -6,3 +6,5 @@ export const METHODS: readonly string[] = http.METHODS;
 
 /** The reason phrase of each HTTP status. */
 export const STATUS_CODES: Readonly<Record<number, string | undefined>> = http.STATUS_CODES;
+
+export const { ServerResponse } = http;

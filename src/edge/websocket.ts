@@ -1,7 +1,8 @@
-import { ServerResponse, STATUS_CODES, type IncomingMessage } from "node:http";
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { WebSocketServer, type ServerOptions as WsOptions, type WebSocket } from "ws";
 import { gatewayError, GatewayError } from "../core/errors.ts";
+import { ServerResponse, STATUS_CODES } from "../core/node-http.ts";
 import type { HttpExchange, HttpUpgrade, MessageSocket, ReplyListener, UpgradeOptions } from "../exchange/http.ts";
 import type { SocketListener } from "../exchange/http.ts";
 import { currentExchange, NodeHttpExchange, type AdapterState } from "./adapter.ts";
