@@ -2,6 +2,7 @@ import path from "node:path";
 import type { Problem } from "../core/problem.ts";
 import { toEtcdOptions } from "../discovery/options.ts";
 import { toServerOptions } from "../edge/options.ts";
+import { toEventSources, toReplyFields } from "../exchange/options.ts";
 import { toHttpRule, toRoutingOptions, toRpc } from "../routing/options.ts";
 import { toSchemaSource } from "../schema/options.ts";
 import { toTls } from "../tls/options.ts";
@@ -96,7 +97,9 @@ class Builder {
         ...more.map((binding, index) => this.buildRule(binding, [...at, "additional_bindings", index])),
       ],
       idempotent: parsed.idempotent,
-      sources: toFieldSources(parsed),
+      sources: [...toFieldSources(parsed), ...toEventSources(parsed)],
+      replyFields: toReplyFields(parsed),
+      placeOf: (path) => nearestSpot([...at, ...path], this.yaml.spots).value,
       policyFor: (upstream) => mergePolicy(upstream, overrides),
       position: this.keyAt(at),
     };

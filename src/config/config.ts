@@ -1,6 +1,7 @@
 import type { EtcdOptions } from "../discovery/options.ts";
 import type { Target } from "../discovery/target.ts";
 import type { ServerOptions } from "../edge/options.ts";
+import type { ReplyFields } from "../exchange/options.ts";
 import type { RoutingOptions } from "../routing/table.ts";
 import type { HttpRule } from "../schema/http-rule.ts";
 import type { SchemaSource } from "../schema/load.ts";
@@ -69,6 +70,10 @@ export interface RouteConfig {
   readonly idempotent: boolean | undefined;
   /** Fields that headers and cookies set. */
   readonly sources: readonly FieldSource[];
+  /** What comes of fields of the replies' messages. */
+  readonly replyFields: ReplyFields;
+  /** Where the value of one of the route's keys stands. */
+  placeOf(path: readonly string[]): Position;
   /** This route's policy on an upstream with the given one. */
   policyFor(upstream: Policy): Policy;
   readonly position: Position;

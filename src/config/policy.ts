@@ -11,6 +11,7 @@ import {
   defaultReplyPolicy,
   headerPolicyShape,
   replyPolicyShape,
+  replyPolicyShapeOfRoute,
   toHeaderPolicy,
   toReplyPolicy,
   type HeaderPolicyOptions,
@@ -46,7 +47,7 @@ export const policyShape = { ...callPolicyShape, ...headerPolicyShape, ...replyP
 export const policyShapeOfRoute = {
   ...callPolicyShapeOfRoute,
   ...headerPolicyShape,
-  ...replyPolicyShape,
+  ...replyPolicyShapeOfRoute,
   ...jsonPolicyShapeOfRoute,
 };
 /** Keys of a later version, wherever a policy stands. */

@@ -165,8 +165,8 @@ export class NodeHttpExchange implements HttpExchange {
   }
 
   send(status: number, headers: string[], body: string | Buffer): void {
-    // A 304 may only say the length that a 200 would have had (RFC 9110, section 8.6).
-    if (status !== 304) headers.push("content-length", String(body.length));
+    // A 304 may only say the length that a 200 would have had, a 204 none (RFC 9110, section 8.6).
+    if (status !== 304 && status !== 204) headers.push("content-length", String(body.length));
     this.writeHead(status, headers);
     if (typeof body === "string") this.response.end(body, "latin1");
     else this.response.end(body);

@@ -2,10 +2,13 @@ import type { CallTarget } from "../call/call.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { Binder } from "../transcode/bind.ts";
 import type { ErrorForm } from "../transcode/error-form.ts";
+import type { StreamShape } from "../transcode/frame.ts";
 import type { HttpBodyReader } from "../transcode/http-body.ts";
 import type { JsonWriter } from "../transcode/json-write.ts";
 import type { StatusWriter } from "../transcode/status-json.ts";
+import type { EventHead } from "./event-head.ts";
 import type { HeaderPolicy } from "./headers.ts";
+import type { ReplyHead } from "./reply-head.ts";
 
 /** One binding of one rpc, with everything that its requests need compiled at load. Immutable. */
 export interface Route {
@@ -39,6 +42,12 @@ export interface Route {
   readonly timeoutMs: number;
   readonly streamTimeoutMs: number;
   readonly streamIdleTimeoutMs: number;
+  /** Status and headers from fields and metadata; null where replies are 200 and no more. Not of streams. */
+  readonly replyHead: ReplyHead | null;
+  /** Lines ahead of the data of events; null for none. */
+  readonly eventHead: EventHead | null;
+  /** Lines of a stream. */
+  readonly ndjson: StreamShape;
   /** Whether replies to GET have an entity tag, and clients that have it get 304. */
   readonly etag: boolean;
   /** Silence after which a stream of events shows a sign of life; Infinity for never. */

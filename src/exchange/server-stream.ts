@@ -39,7 +39,7 @@ export class ServerStreamExchange extends Exchange {
   protected negotiate(accept: string | undefined): string | null {
     const shape = SHAPES.choose(accept);
     if (shape === null) return SHAPES.types;
-    this.shape = shape;
+    this.shape = shape === ndjsonShape && this.route !== null ? this.route.ndjson : shape;
     return null;
   }
 
@@ -88,8 +88,11 @@ export class ServerStreamExchange extends Exchange {
   /** One message as it goes out. */
   protected encode(route: Route, bytes: Uint8Array, start: number, end: number): string | Buffer {
     const { shape } = this;
+    const isFirst = this.messagesOut === 0;
+    const head = shape === eventShape && route.eventHead !== null ? route.eventHead(bytes, start, end, isFirst) : "";
     sink.reset();
-    sink.text(this.messagesOut === 0 ? shape.first : shape.next);
+    if (head !== "") sink.text(head);
+    sink.text(isFirst ? shape.first : shape.next);
     route.write(bytes, start, end);
     sink.text(shape.after);
     return sink.take();

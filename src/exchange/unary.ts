@@ -7,6 +7,7 @@ import { Negotiator } from "./accept.ts";
 import { entityTag, matchesTag } from "./etag.ts";
 import { Exchange, JSON_TYPE } from "./exchange.ts";
 import { messageError } from "./message-error.ts";
+import { isBodiless } from "./reply-head.ts";
 import type { Route } from "./route.ts";
 
 /** Whether it is for human eyes. */
@@ -15,11 +16,15 @@ const SHAPES = new Negotiator([
   { type: JSON_TYPE, parameter: "indent=2", value: true },
 ]);
 
+const NO_HEADERS: readonly string[] = [];
+
 /** One JSON request, one message, one JSON reply. */
 export class UnaryExchange extends Exchange {
   private body: string | Buffer | null = null;
   private writeFailure: unknown = null;
   private isPretty = false;
+  /** From fields of the message. */
+  private ownHeaders: readonly string[] = NO_HEADERS;
   protected type = JSON_TYPE;
 
   protected negotiate(accept: string | undefined): string | null {
@@ -48,6 +53,7 @@ export class UnaryExchange extends Exchange {
     }
     try {
       this.body = this.encode(route, bytes, start, end);
+      if (route.replyHead !== null) this.ownHeaders = route.replyHead.read(bytes, start, end);
     } catch (error) {
       this.body = "";
       this.writeFailure = messageError(route, error);
@@ -64,6 +70,7 @@ export class UnaryExchange extends Exchange {
   onRestart(): void {
     this.body = null;
     this.writeFailure = null;
+    this.ownHeaders = NO_HEADERS;
     this.initialMetadata = [];
   }
 
@@ -77,10 +84,18 @@ export class UnaryExchange extends Exchange {
       );
     }
     const headers = route.headers.toReplyHeaders(this.initialMetadata, end.trailers);
-    if (route.etag && (this.method === "GET" || this.method === "HEAD") && this.isKnown(headers, this.body)) {
+    const { initialMetadata, ownHeaders } = this;
+    const status = route.replyHead?.complete(headers, ownHeaders, initialMetadata, end.trailers) ?? 200;
+    if (isBodiless(status)) return this.replyWith(status, Code.Ok, headers, "", "");
+    if (
+      status === 200 &&
+      route.etag &&
+      (this.method === "GET" || this.method === "HEAD") &&
+      this.isKnown(headers, this.body)
+    ) {
       return this.replyWith(304, Code.Ok, headers, "", "");
     }
-    this.replyWith(200, Code.Ok, headers, this.body, this.type);
+    this.replyWith(status, Code.Ok, headers, this.body, this.type);
   }
 
   /** Adds the reply's entity tag, where the upstream gave none; whether it is one that the client has. */

@@ -1,12 +1,16 @@
 import type { CallTarget } from "../call/call.ts";
 import { isIdempotent } from "../call/idempotent.ts";
-import { compileHeaderPolicy } from "../exchange/headers.ts";
+import { compileEventHead } from "../exchange/event-head.ts";
+import { compileHeaderPolicy, type HeaderRules } from "../exchange/headers.ts";
 import { toErrorForm } from "../exchange/options.ts";
+import { compileReplyHead } from "../exchange/reply-head.ts";
 import { isServed, snapshotOf, type Route, type Snapshot } from "../exchange/route.ts";
 import { buildRouteTable } from "../routing/table.ts";
 import { bundledRegistry } from "../schema/bundled.ts";
 import type { Schema } from "../schema/schema.ts";
 import { compileBinder } from "../transcode/bind.ts";
+import { compileFieldText, type FieldText } from "../transcode/field-text.ts";
+import { bareNdjsonShape, ndjsonShape } from "../transcode/frame.ts";
 import { compileHttpBodyBinder, compileHttpBodyReader } from "../transcode/http-body.ts";
 import { createJsonReaders, type JsonReaders } from "../transcode/json-read.ts";
 import { createJsonWriters, type JsonWriters } from "../transcode/json-write.ts";
@@ -27,6 +31,11 @@ export function compileSnapshot(resolved: ResolvedRoutes, targets: ReadonlyMap<s
   return snapshotOf(buildRouteTable(entries, resolved.routing).table, toErrorForm(resolved.errors.format));
 }
 
+/** The rules, by which one header more does not cross. */
+function withoutHeader(rules: HeaderRules, name: string): HeaderRules {
+  return name === "" ? rules : { ...rules, deny: [...rules.deny, name] };
+}
+
 /** Compiles the routes of one upstream; readers and writers are shared by routes with the same JSON options. */
 class RouteCompiler {
   private readonly schema: Schema;
@@ -39,7 +48,7 @@ class RouteCompiler {
   }
 
   compile(route: ResolvedRoute, target: CallTarget): Route {
-    const { rule, rpc, policy, httpBody } = route;
+    const { rule, rpc, policy, httpBody, replyFields } = route;
     const { readers, writers } = this.transcodersFor(policy.json);
     const responseField = rule.responseBody === "" ? undefined : fieldNamed(rpc.desc.output, rule.responseBody);
     const binding = {
@@ -49,6 +58,8 @@ class RouteCompiler {
       body: rule.body,
       sources: route.sources,
     };
+    const { statusFrom } = policy.response;
+    const textOf = (path: string): FieldText => compileFieldText(rpc.desc.output, path, writers);
     const bodyField = fieldNamed(rpc.desc.input, rule.body);
     const options = { ...policy.json, ...policy.request };
     const readRequest = isServed({ kind: route.kind, takesHttpBody: httpBody.request })
@@ -73,11 +84,14 @@ class RouteCompiler {
       readHttpBody: httpBody.reply ? compileHttpBodyReader(responseField?.number ?? 0) : null,
       writeStatus: this.writeStatus,
       errorForm: toErrorForm(policy.errors.format),
-      headers: compileHeaderPolicy(policy.headers.request, policy.headers.response),
+      headers: compileHeaderPolicy(policy.headers.request, withoutHeader(policy.headers.response, statusFrom)),
       idempotent: isIdempotent({ route: route.idempotent, level: rpc.idempotency, httpMethod: rule.method }),
       timeoutMs: policy.timeoutMs,
       streamTimeoutMs: policy.streamTimeoutMs,
       streamIdleTimeoutMs: policy.streamIdleTimeoutMs,
+      replyHead: compileReplyHead({ ...replyFields, statusFrom }, textOf),
+      eventHead: compileEventHead({ ...replyFields, retryMs: policy.stream.retryMs }, textOf),
+      ndjson: policy.stream.ndjson === "bare" ? bareNdjsonShape : ndjsonShape,
       etag: policy.etag,
       heartbeatMs: policy.stream.heartbeatMs,
       waitForReadyMs: policy.waitForReady.timeoutMs,

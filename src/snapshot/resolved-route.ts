@@ -1,5 +1,6 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import type { Policy, UpstreamConfig } from "../config/config.ts";
+import type { ReplyFields } from "../exchange/options.ts";
 import type { Route } from "../exchange/route.ts";
 import type { RouteEntry } from "../routing/table.ts";
 import type { PathTemplate } from "../routing/template.ts";
@@ -18,6 +19,7 @@ export interface ResolvedRoute {
   readonly policy: Policy;
   readonly idempotent: boolean | undefined;
   readonly sources: readonly FieldSource[];
+  readonly replyFields: ReplyFields;
   /** `routes.yaml:12:5` or the annotation's place. */
   readonly place: string;
 }

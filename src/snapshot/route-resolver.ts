@@ -1,6 +1,7 @@
 import type { Config, Policy, Position, RouteConfig, UpstreamConfig } from "../config/config.ts";
 import type { Problem } from "../core/problem.ts";
 import { didYouMean } from "../core/suggest.ts";
+import { noReplyFields, type ReplyFields } from "../exchange/options.ts";
 import { isServed } from "../exchange/route.ts";
 import { checkMethod } from "../routing/method.ts";
 import { parseTemplate, TemplateError, type PathTemplate } from "../routing/template.ts";
@@ -9,6 +10,7 @@ import type { RpcMethod, Schema } from "../schema/schema.ts";
 import { checkBinding } from "../transcode/bind.ts";
 import type { FieldSource } from "../transcode/options.ts";
 import { at, problemAt } from "./place.ts";
+import { checkReplyFields } from "./reply-fields.ts";
 import { fieldNamed, httpBodiesOf, kindOf, type ResolvedRoute } from "./resolved-route.ts";
 
 /** Finds the rpc of every route of the file and of every annotation, and checks what binds them. */
@@ -34,6 +36,9 @@ export class RouteResolver {
       return;
     }
     this.declared.add(`${upstream.name} ${route.rpc}`);
+    for (const [path, message] of checkReplyFields(route.replyFields, rpc)) {
+      this.report(route.placeOf(path), message);
+    }
     for (const rule of route.rules) {
       this.add({
         rule,
@@ -42,6 +47,7 @@ export class RouteResolver {
         policy: route.policyFor(upstream.policy),
         idempotent: route.idempotent,
         sources: route.sources,
+        replyFields: route.replyFields,
         place: (part) => (part === "sources" ? undefined : rule.positions[part]) ?? route.position,
       });
     }
@@ -65,6 +71,7 @@ export class RouteResolver {
             policy: upstream.policy,
             idempotent: undefined,
             sources: [],
+            replyFields: noReplyFields,
             place: () => rpc.place,
           });
         }
@@ -130,6 +137,7 @@ export class RouteResolver {
     policy: Policy;
     idempotent: boolean | undefined;
     sources: readonly FieldSource[];
+    replyFields: ReplyFields;
     place: (part: "path" | "body" | "responseBody" | "sources") => Position | string;
   }): void {
     const { rule, rpc } = found;

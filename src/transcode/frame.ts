@@ -33,6 +33,9 @@ export const ndjsonShape: StreamShape = {
   heartbeat: null,
 };
 
+/** One line per message, which is nothing but it; a failure is as above. */
+export const bareNdjsonShape: StreamShape = { ...ndjsonShape, first: "", next: "", after: "\n" };
+
 /** One JSON array of all messages. */
 export const arrayShape: StreamShape = {
   type: "application/json",

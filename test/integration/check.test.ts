@@ -94,6 +94,28 @@ describe("sluice check", () => {
       ],
     ],
     [
+      "names fields of the reply that there are not, at their places",
+      `routes:
+  - rpc: library.v1.Library/GetBook
+    get: /v1/{name}
+    response: { status: 201, headers: { location: "/v1/{nam}", x-a: "{title} {name.x}" } }
+    stream: { sse: { id: titel, last_event_id: nme } }`,
+      [
+        `routes.yaml:9:51: {nam} of library.v1.Book: unknown field "nam"; did you mean "name"?`,
+        `routes.yaml:9:69: {name.x} of library.v1.Book: name has no fields`,
+        `routes.yaml:10:26: {titel} of library.v1.Book: unknown field "titel"; did you mean "title"?`,
+        `routes.yaml:10:26: library.v1.Library/GetBook has one reply, and no events`,
+        `routes.yaml:7:5: field nme from header last-event-id of library.v1.GetBookRequest: unknown field "nme"; did you mean "name"?`,
+      ],
+    ],
+    [
+      "refuses a status for a stream",
+      `routes:\n  - { rpc: library.v1.Library/ListBooks, get: /v1/x, response: { status: 201 } }`,
+      [
+        `routes.yaml:7:54: library.v1.Library/ListBooks answers with a stream, whose status is 200 and whose headers come from metadata`,
+      ],
+    ],
+    [
       "refuses a method that Node's parser does not know",
       `routes:\n  - rpc: library.v1.Library/GetBook\n    custom: { kind: FETCH, path: /v1/x }`,
       [

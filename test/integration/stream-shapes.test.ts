@@ -1,7 +1,18 @@
 import assert from "node:assert/strict";
-import { describe, it } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { Metadata, status } from "@grpc/grpc-js";
-import { encode, metadataOf, startKindsGateway, type ErrorJson, type StreamCall } from "../support/kinds.ts";
+import { startTestGateway } from "../support/gateway.ts";
+import {
+  decodeAction,
+  encode,
+  kindsYaml,
+  metadataOf,
+  startKinds,
+  startKindsGateway,
+  type Behaviour,
+  type ErrorJson,
+  type StreamCall,
+} from "../support/kinds.ts";
 import { ask, RawClient, requestBytes } from "../support/raw-http.ts";
 
 const NDJSON = "application/x-ndjson";
@@ -194,5 +205,61 @@ describe("stream.heartbeat", () => {
     for (const client of clients) client.close();
     assert.match(replies[0]?.text() ?? "", /^data: {"name":"one"}\n\n(:\n\n){2,}$/);
     assert.equal(replies[1]?.text(), '{"result":{"name":"one"}}\n');
+  });
+});
+
+describe("stream: { ndjson: bare }", () => {
+  it("has messages as lines, failures as before, and changes no other shape", async (t) => {
+    const { gateway } = await startKindsGateway(t, { defaults: "{ stream: { ndjson: bare } }" }, breaking("a", ""));
+    const lines = (await ask(gateway, "/v1/watch/x")).text().split("\n");
+    assert.deepEqual(lines, ['{"name":"a"}', "{}", '{"error":{"code":10,"message":"enough","details":[]}}', ""]);
+    const events = await ask(gateway, "/v1/watch/x", { headers: { accept: EVENTS } });
+    assert.match(events.text(), /^data: {"name":"a"}\n\ndata: {}\n\nevent: error\n/);
+  });
+});
+
+describe("stream: { sse }", () => {
+  const ROUTE =
+    '  - { rpc: kinds.v1.Kinds/Watch, get: "/v1/events", stream: { sse: { id: index, event: name, last_event_id: count, retry: 1500ms } } }\n';
+
+  async function start(t: TestContext, behaviour: Partial<Behaviour>) {
+    const upstream = await startKinds(t, behaviour);
+    return startTestGateway(t, kindsYaml(upstream.address) + ROUTE);
+  }
+
+  it("gives events an id and a type from fields, and clients a time to wait", async (t) => {
+    const names = ["made", "", "error", "two words", "a\nid: 9"];
+    const gateway = await start(t, {
+      watch(call) {
+        for (const [index, name] of names.entries()) call.write(encode("Result", { name, index: index * 2 }));
+        call.end();
+      },
+    });
+    const events = (await ask(gateway, "/v1/events", { headers: { accept: EVENTS } })).text().split("\n\n");
+    assert.deepEqual(events, [
+      'retry: 1500\nid: 0\nevent: made\ndata: {"name":"made"}',
+      'id: 2\ndata: {"index":2}',
+      'id: 4\ndata: {"name":"error","index":4}',
+      'id: 6\ndata: {"name":"two words","index":6}',
+      'id: 8\ndata: {"name":"a\\nid: 9","index":8}',
+      "",
+    ]);
+    const lines = await ask(gateway, "/v1/events");
+    assert.match(lines.text(), /^{"result":{"name":"made"}}\n/);
+  });
+
+  it("hands Last-Event-ID on as a field", async (t) => {
+    const counts: number[] = [];
+    const gateway = await start(t, {
+      watch(call) {
+        counts.push(decodeAction(call.request).count);
+        call.end();
+      },
+    });
+    await ask(gateway, "/v1/events", { headers: { accept: EVENTS, "last-event-id": "42" } });
+    await ask(gateway, "/v1/events", { headers: { accept: EVENTS } });
+    const bad = await ask(gateway, "/v1/events", { headers: { accept: EVENTS, "last-event-id": "x" } });
+    assert.deepEqual([counts, bad.status], [[42, 0], 400]);
+    assert.match((bad.json() as ErrorJson).message, /^header last-event-id: /);
   });
 });

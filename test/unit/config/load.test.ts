@@ -72,7 +72,8 @@ describe("parseConfig()", () => {
           waitForReady: { timeoutMs: 5000, queue: 1000 },
           headers: { request: none, response: none },
           etag: false,
-          stream: { heartbeatMs: 15_000 },
+          response: { statusFrom: "" },
+          stream: { heartbeatMs: 15_000, retryMs: Infinity, ndjson: "wrapped" },
           errors: { format: "google.rpc.Status" },
           json: {
             names: "json",
@@ -178,7 +179,8 @@ routing: { trailing_slash: ignore, unescape: all }
         response: { allow: [], deny: [], rename: {} },
       },
       etag: true,
-      stream: { heartbeatMs: Infinity },
+      response: { statusFrom: "" },
+      stream: { heartbeatMs: Infinity, retryMs: Infinity, ndjson: "wrapped" },
       errors: { format: "google.rpc.Status" },
       json: {
         names: "proto",
@@ -618,6 +620,34 @@ describe("errors", () => {
     assert.deepEqual(errors("    envelope: 7"), ["6:15: defaults.errors.envelope: an envelope is a map of keys"]);
     assert.deepEqual(errors("    format: problem"), [
       '6:13: defaults.errors.format: expected google.rpc.Status or problem+json, not "problem"',
+    ]);
+  });
+});
+
+describe("response", () => {
+  it("is refused where it can be no head of a reply", () => {
+    const response = (yaml: string): string[] =>
+      problems(`${HEAD}${UPSTREAM}routes:\n  - rpc: a.B/C\n    get: /c\n    response:\n${yaml}`);
+    assert.deepEqual(
+      response(`      status: 302
+      headers:
+        x-request-id: "1"
+        "a b": "1"
+        content-length: "{a}"
+        x-brace: "{a b}"
+        x-line: "ü"
+`),
+      [
+        "7:15: routes[0].response.status: status 302 sends clients elsewhere; say where by headers: { location: … }",
+        '9:23: routes[0].response.headers.x-request-id: header "x-request-id" cannot be set: it is the gateway\'s to set',
+        '10:16: routes[0].response.headers["a b"]: expected a header name before the colon',
+        '11:25: routes[0].response.headers.content-length: header "content-length" cannot be set: it describes a body that is translated',
+        "12:18: routes[0].response.headers.x-brace: column 1: expected a name in braces such as {name}; {{ is a brace",
+        '13:17: routes[0].response.headers.x-line: expected visible ASCII characters, not "ü"',
+      ],
+    );
+    assert.deepEqual(response("      status: 404"), [
+      "7:15: routes[0].response.status: expected a whole number from 200 to 399, not 404",
     ]);
   });
 });
