@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { UpstreamReadiness } from "./admin/server.ts";
 import type { CallTarget } from "./call/call.ts";
+import { RetryBudget } from "./call/retry-budget.ts";
 import type { UpstreamConfig } from "./config/config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Random } from "./core/random.ts";
@@ -63,6 +64,7 @@ export class UpstreamPool {
         this.entries.set(key, entry);
       } else {
         entry.upstream.update(settingsOf(config));
+        entry.upstream.budget.update(config.policy.retry.budget);
       }
       targets.set(config.name, entry.upstream);
     }
@@ -125,6 +127,7 @@ export class UpstreamPool {
     const upstream = createUpstream({
       name: config.name,
       resolver: resolvers.create(config),
+      budget: new RetryBudget(config.policy.retry.budget, clock),
       connect: this.connectionOf(config),
       connectTimeoutMs: config.connectTimeoutMs,
       maxMessageBytes: config.maxMessageBytes,

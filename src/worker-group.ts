@@ -1,3 +1,5 @@
+import type { CallTarget } from "./call/call.ts";
+import { RetryBudget } from "./call/retry-budget.ts";
 import type { UpstreamConfig } from "./config/config.ts";
 import type { LoadOptions } from "./config/load.ts";
 import type { Clock } from "./core/clock.ts";
@@ -109,7 +111,7 @@ export class WorkerGroup implements Serving {
 
   async apply(loaded: LoadedRoutes): Promise<void> {
     // What every worker would fail at fails here, before any of them is told.
-    compileSnapshot(loaded.resolved, inertTargets(loaded.config.upstreams));
+    compileSnapshot(loaded.resolved, inertTargets(loaded.config.upstreams, this.options.clock));
     const load = await this.begin(loaded);
     this.tell(this.loadMessage(load));
     const stopTimer = this.options.clock.after(APPLY_MS, () => {
@@ -241,9 +243,10 @@ function plain({ env, ...rest }: LoadOptions): LoadOptions {
 }
 
 /** To compile a snapshot that serves nobody. */
-function inertTargets(upstreams: readonly UpstreamConfig[]) {
+function inertTargets(upstreams: readonly UpstreamConfig[], clock: Clock): ReadonlyMap<string, CallTarget> {
+  const budget = new RetryBudget({ percent: 0, minPerSecond: 0 }, clock);
   const wait = (): never => {
     throw new Error("this snapshot serves nobody");
   };
-  return new Map(upstreams.map(({ name }) => [name, { name, pick: () => null, wait }]));
+  return new Map(upstreams.map(({ name }) => [name, { name, pick: () => null, wait, budget, onCallEvent: wait }]));
 }

@@ -137,9 +137,13 @@ async function readImage(
 
 /** A worker's part of the limits that hold for all together. */
 function divide(upstream: Config["upstreams"][number], workers: number): Config["upstreams"][number] {
-  const { waitForReady } = upstream.policy;
+  const { waitForReady, retry } = upstream.policy;
   const queue = Math.ceil(waitForReady.queue / workers);
-  return { ...upstream, policy: { ...upstream.policy, waitForReady: { ...waitForReady, queue } } };
+  const budget = { ...retry.budget, minPerSecond: retry.budget.minPerSecond / workers };
+  return {
+    ...upstream,
+    policy: { ...upstream.policy, waitForReady: { ...waitForReady, queue }, retry: { ...retry, budget } },
+  };
 }
 
 function fedResolvers(feed: DiscoveryFeed): ResolverSource {

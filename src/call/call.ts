@@ -1,5 +1,6 @@
 import type { Code } from "../core/code.ts";
 import type { GatewayError } from "../core/errors.ts";
+import type { RetryBudget } from "./retry-budget.ts";
 
 /**
  * Metadata as a flat list `[name, value, name, value, …]`: names in lower case, values as they stand on the wire
@@ -103,4 +104,15 @@ export interface CallTarget {
    * where as many calls wait already as the upstream allows.
    */
   wait(ready: () => void): () => void;
+  /** What its calls may spend on attempts beyond their first. */
+  readonly budget: RetryBudget;
+  /** For metrics. */
+  onCallEvent(event: CallEvent): void;
 }
+
+/**
+ * - `retry`: one more attempt after one that failed, or in place of one without an answer.
+ * - `retry_budget_exhausted`: there would have been one more, but for the budget.
+ * - `hedge`, `hedge_won`: one more attempt beside one without an answer, and its answer was the first.
+ */
+export type CallEvent = "retry" | "retry_budget_exhausted" | "hedge" | "hedge_won";

@@ -3,7 +3,7 @@ import { gatewayError, GatewayError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import type {
   AttemptEnd,
-  AttemptListener,
+  AttemptRequest,
   CallEnd,
   CallHandle,
   CallListener,
@@ -11,7 +11,15 @@ import type {
   FlatMetadata,
   Pick,
 } from "./call.ts";
-import { backoffMs, MAX_ATTEMPTS, mayRepeat } from "./retry.ts";
+import { HedgedAttempt, type HedgeHost, type HedgePlan } from "./hedge.ts";
+import {
+  backoffMs,
+  defaultRetryPolicy,
+  MAX_UNPROCESSED_ATTEMPTS,
+  mayRepeat,
+  pushbackMs,
+  type RetryPolicy,
+} from "./retry.ts";
 
 /** One call: what to send, where, and within which limits. All times are relative, ms; Infinity for no limit. */
 export interface CallOptions {
@@ -35,6 +43,10 @@ export interface CallOptions {
   readonly idempotent: boolean;
   /** As in `CallTarget.pick`. */
   readonly hashKey?: number;
+  /** Three attempts, after UNAVAILABLE, where nothing is said. */
+  readonly retry?: RetryPolicy;
+  /** Of an idempotent call with `message`; null, the default, for one attempt at a time. */
+  readonly hedge?: HedgePlan | null;
 }
 
 /**
@@ -54,8 +66,9 @@ export function startCall(options: CallOptions, listener: CallListener): CallHan
 
 const NOTHING_TRIED: readonly string[] = [];
 
-class Call implements CallHandle, AttemptListener {
+class Call implements CallHandle, HedgeHost {
   private readonly options: CallOptions;
+  private readonly retry: RetryPolicy;
   private readonly listener: CallListener;
   private readonly deadlineMs: number;
   private done = false;
@@ -86,15 +99,19 @@ class Call implements CallHandle, AttemptListener {
   /** Ends the wait for a ready instance or for the backoff; both are never on at once. */
   private stopWait: (() => void) | null = null;
   private stopWaitTimer: (() => void) | null = null;
+  /** Ends the wait for the answer of one attempt. */
+  private stopAttempt: (() => void) | null = null;
 
   constructor(options: CallOptions, listener: CallListener) {
     this.options = options;
+    this.retry = options.retry ?? defaultRetryPolicy;
     this.listener = listener;
     this.deadlineMs = options.clock.now() + options.totalTimeoutMs;
   }
 
   begin(): void {
-    const { clock, totalTimeoutMs, firstMessageTimeoutMs = Infinity } = this.options;
+    const { target, clock, totalTimeoutMs, firstMessageTimeoutMs = Infinity } = this.options;
+    target.budget.calls++;
     if (totalTimeoutMs !== Infinity) {
       this.stopDeadline = clock.after(totalTimeoutMs, () => this.onTimeout(totalTimeoutMs));
     }
@@ -158,6 +175,7 @@ class Call implements CallHandle, AttemptListener {
       this.committed = true;
       this.stopFirstMessage?.();
       this.stopFirstMessage = null;
+      this.stopAttempt?.();
       this.startIdle();
       if (this.headers !== null) this.listener.onHeaders(this.headers);
       if (this.done) return;
@@ -171,26 +189,22 @@ class Call implements CallHandle, AttemptListener {
   }
 
   onStalled(): void {
-    const { attempt, options } = this;
-    if (this.done || attempt === null || !options.idempotent) return;
-    if (this.committed || this.streamed || this.attempts >= MAX_ATTEMPTS) return;
-    const pick = options.target.pick(this.tried, options.hashKey);
-    if (pick === null || this.tried.includes(pick.endpoint)) return;
-    this.headers = null;
-    attempt.cancel("timeout");
-    this.startAttempt(pick);
+    if (this.attempts >= this.retry.attempts) return;
+    const pick = this.pickBeside();
+    if (pick !== null && this.mayRetry()) this.replaceAttempt(pick);
   }
 
   onEnd(end: AttemptEnd): void {
     if (this.done) return;
     this.attempt = null;
+    this.stopAttempt?.();
     // Servers keep the deadline too, and some tell its end in this way, a moment before or after our own timer.
     if (end.error?.code === "UPSTREAM_CANCELLED" && this.options.clock.now() >= this.deadlineMs) {
       const timeout = this.options.totalTimeoutMs;
       return this.failWith(gatewayError("DEADLINE_EXCEEDED", { what: "no answer", timeout }));
     }
     const isTold = this.committed && this.listener.onRestart === undefined;
-    if (isTold || this.streamed || this.attempts >= MAX_ATTEMPTS || !mayRepeat(end, this.options.idempotent)) {
+    if (isTold || this.streamed || !this.mayRepeat(end) || !this.mayRetryAfter(end)) {
       this.deliver(end);
       return;
     }
@@ -201,7 +215,60 @@ class Call implements CallHandle, AttemptListener {
     }
     this.headers = null;
     this.lastEnd = end;
-    this.proceed();
+    const askedMs = pushbackMs(end.trailers);
+    if (typeof askedMs === "number") this.waitFor(askedMs);
+    else this.proceed();
+  }
+
+  // What a hedged attempt asks.
+
+  takeHedge(): Pick | null {
+    const pick = this.pickBeside();
+    if (pick === null || !this.mayRetry("hedge")) return null;
+    this.count(pick);
+    return pick;
+  }
+
+  request(): AttemptRequest {
+    const { path, metadata, message } = this.options;
+    // gRFC A6, "Exposed Retry Metadata".
+    const told = this.attempts > 1 ? [...metadata, "grpc-previous-rpc-attempts", String(this.attempts - 1)] : metadata;
+    return { path, metadata: told, message, deadlineMs: this.deadlineMs };
+  }
+
+  mayRepeat(end: AttemptEnd): boolean {
+    return mayRepeat(end, this.options.idempotent, this.retry.codes);
+  }
+
+  onHedgeWon(): void {
+    this.options.target.onCallEvent("hedge_won");
+  }
+
+  // Whether there may be another attempt.
+
+  /** An instance not tried yet, for an attempt that is made while another has no answer; null where none may be. */
+  private pickBeside(): Pick | null {
+    const { target, idempotent, hashKey } = this.options;
+    if (this.done || this.attempt === null || !idempotent || this.committed || this.streamed) return null;
+    const pick = target.pick(this.tried, hashKey);
+    return pick === null || this.tried.includes(pick.endpoint) ? null : pick;
+  }
+
+  private mayRetryAfter({ outcome }: AttemptEnd): boolean {
+    if (outcome !== "not_processed") return this.attempts < this.retry.attempts && this.mayRetry();
+    if (this.attempts >= Math.max(MAX_UNPROCESSED_ATTEMPTS, this.retry.attempts)) return false;
+    // Once it costs nobody anything; instances that refuse one after the other are to be spared as any.
+    if (this.attempts > 1) return this.mayRetry();
+    this.options.target.onCallEvent("retry");
+    return true;
+  }
+
+  /** Whether the budget allows one more; then it is counted. */
+  private mayRetry(event: "retry" | "hedge" = "retry"): boolean {
+    const { target } = this.options;
+    const isAllowed = target.budget.take();
+    target.onCallEvent(isAllowed ? event : "retry_budget_exhausted");
+    return isAllowed;
   }
 
   // The way to the next attempt.
@@ -214,14 +281,42 @@ class Call implements CallHandle, AttemptListener {
   }
 
   private startAttempt(pick: Pick): void {
-    const { path, metadata, message } = this.options;
-    this.attempts++;
-    this.tried = this.tried === NOTHING_TRIED ? [pick.endpoint] : [...this.tried, pick.endpoint];
-    const attempt = pick.start({ path, metadata, message, deadlineMs: this.deadlineMs }, this);
+    const { message, idempotent, hedge } = this.options;
+    this.count(pick);
+    const attempt =
+      hedge && idempotent && message !== null ? this.startHedged(pick, hedge) : pick.start(this.request(), this);
     this.attempt = attempt;
     if (this.paused) attempt.pause();
-    if (message !== null) return;
-    this.flush(attempt);
+    if (message === null) this.flush(attempt);
+    else if (idempotent && this.retry.perAttemptTimeoutMs !== Infinity) this.limitAttempt();
+  }
+
+  private startHedged(pick: Pick, plan: HedgePlan): CallHandle {
+    const attempt = new HedgedAttempt(this, plan, this.options.clock);
+    attempt.start(pick);
+    return attempt;
+  }
+
+  private count({ endpoint }: Pick): void {
+    this.attempts++;
+    this.tried = this.tried === NOTHING_TRIED ? [endpoint] : [...this.tried, endpoint];
+  }
+
+  private limitAttempt(): void {
+    const { clock, target, hashKey } = this.options;
+    this.stopAttempt = clock.after(this.retry.perAttemptTimeoutMs, () => {
+      if (this.attempt === null || this.attempts >= this.retry.attempts) return;
+      const pick = target.pick(this.tried, hashKey);
+      if (pick !== null && this.mayRetry()) this.replaceAttempt(pick);
+    });
+  }
+
+  /** Makes an attempt there instead of the one that has no answer. */
+  private replaceAttempt(pick: Pick): void {
+    this.headers = null;
+    this.stopAttempt?.();
+    this.attempt?.cancel("timeout");
+    this.startAttempt(pick);
   }
 
   private flush(attempt: CallHandle): void {
@@ -257,8 +352,11 @@ class Call implements CallHandle, AttemptListener {
   // Every instance was tried: the next attempt goes to one of them again, a little later, or not at all where the call
   // would be over by then.
   private waitForBackoff(): void {
-    const { clock, random } = this.options;
-    const delayMs = backoffMs(this.attempts, random);
+    this.waitFor(backoffMs(this.attempts, this.options.random));
+  }
+
+  private waitFor(delayMs: number): void {
+    const { clock } = this.options;
     if (clock.now() + delayMs >= this.deadlineMs && this.lastEnd !== null) {
       this.deliver(this.lastEnd);
       return;
@@ -340,6 +438,7 @@ class Call implements CallHandle, AttemptListener {
     this.endWait();
     this.stopDeadline?.();
     this.stopFirstMessage?.();
+    this.stopAttempt?.();
     this.stopIdle?.();
   }
 }

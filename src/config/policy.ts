@@ -51,7 +51,7 @@ export const policyShapeOfRoute = {
   ...jsonPolicyShapeOfRoute,
 };
 /** Keys of a later version, wherever a policy stands. */
-export const laterPolicyKeys = ["retry", "hedge", "auth", "breaker", "rate_limit", "cors"];
+export const laterPolicyKeys = ["auth", "breaker", "rate_limit", "cors"];
 
 /** What one level sets; undefined or absent: left to the level above. */
 export type PolicyOverrides = Overrides<Policy>;

@@ -20,7 +20,8 @@ export const Code = {
 } as const;
 export type Code = (typeof Code)[keyof typeof Code];
 
-const NAMES = [
+/** By their number. */
+export const codeNames = [
   "OK",
   "CANCELLED",
   "UNKNOWN",
@@ -45,7 +46,13 @@ const HTTP_STATUS = [200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400,
 
 /** The name as in google/rpc/code.proto, such as `NOT_FOUND`; `CODE_<n>` for a number that is none. */
 export function codeName(code: number): string {
-  return NAMES[code] ?? `CODE_${code}`;
+  return codeNames[code] ?? `CODE_${code}`;
+}
+
+/** The code of a name as in google/rpc/code.proto; undefined where there is none. */
+export function codeNamed(name: string): Code | undefined {
+  const code = codeNames.findIndex((known) => known === name);
+  return code < 0 ? undefined : (code as Code);
 }
 
 /** HTTP status of a gRPC code by google/rpc/code.proto; 500 for a number that is none. */

@@ -211,6 +211,8 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
         idleTimeoutMs: limits.idleMs,
         waitForReadyMs: route.waitForReadyMs,
         idempotent: route.idempotent,
+        retry: route.retry,
+        hedge: route.hedge,
       },
       this,
     );

@@ -1,4 +1,6 @@
 import type { CallTarget } from "../call/call.ts";
+import type { HedgePlan } from "../call/hedge.ts";
+import type { RetryPolicy } from "../call/retry.ts";
 import type { RouteTable } from "../routing/table.ts";
 import type { Binder } from "../transcode/bind.ts";
 import type { ErrorForm } from "../transcode/error-form.ts";
@@ -38,6 +40,9 @@ export interface Route {
   readonly errorForm: ErrorForm;
   readonly headers: HeaderPolicy;
   readonly idempotent: boolean;
+  readonly retry: RetryPolicy;
+  /** Null where there is none, the rpc is not idempotent, or the client sends a stream. */
+  readonly hedge: HedgePlan | null;
   /** Unary: the whole call; a stream: its first message. */
   readonly timeoutMs: number;
   readonly streamTimeoutMs: number;

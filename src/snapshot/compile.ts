@@ -1,4 +1,5 @@
 import type { CallTarget } from "../call/call.ts";
+import { createHedgePlan } from "../call/hedge.ts";
 import { isIdempotent } from "../call/idempotent.ts";
 import { compileEventHead } from "../exchange/event-head.ts";
 import { compileHeaderPolicy, type HeaderRules } from "../exchange/headers.ts";
@@ -60,6 +61,8 @@ class RouteCompiler {
     };
     const { statusFrom } = policy.response;
     const textOf = (path: string): FieldText => compileFieldText(rpc.desc.output, path, writers);
+    const idempotent = isIdempotent({ route: route.idempotent, level: rpc.idempotency, httpMethod: rule.method });
+    const isStreamed = route.kind === "client_stream" || route.kind === "bidi_stream";
     const bodyField = fieldNamed(rpc.desc.input, rule.body);
     const options = { ...policy.json, ...policy.request };
     const readRequest = isServed({ kind: route.kind, takesHttpBody: httpBody.request })
@@ -85,7 +88,9 @@ class RouteCompiler {
       writeStatus: this.writeStatus,
       errorForm: toErrorForm(policy.errors.format),
       headers: compileHeaderPolicy(policy.headers.request, withoutHeader(policy.headers.response, statusFrom)),
-      idempotent: isIdempotent({ route: route.idempotent, level: rpc.idempotency, httpMethod: rule.method }),
+      idempotent,
+      retry: policy.retry,
+      hedge: idempotent && !isStreamed ? createHedgePlan(policy.hedge) : null,
       timeoutMs: policy.timeoutMs,
       streamTimeoutMs: policy.streamTimeoutMs,
       streamIdleTimeoutMs: policy.streamIdleTimeoutMs,

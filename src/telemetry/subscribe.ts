@@ -31,6 +31,11 @@ export function observeUpstream(log: Log, metrics: Metrics): (event: UpstreamEve
       case "endpoint_added":
       case "endpoint_removed":
         return log.logger.debug(facts, MESSAGES[type]);
+      case "retry":
+      case "retry_budget_exhausted":
+      case "hedge":
+      case "hedge_won":
+        return metrics.upstreamEvent(event.upstream, type);
       case "list_updated":
       case "endpoint_readmitted":
       case "discovery_recovered":

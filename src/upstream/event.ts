@@ -1,3 +1,4 @@
+import type { CallEvent } from "../call/call.ts";
 import type { ConnectionState } from "./connection/connection.ts";
 
 /** What an upstream tells about itself, for logs and metrics. `endpoint` is an address: never for clients. */
@@ -25,6 +26,7 @@ export type UpstreamEvent = { readonly upstream: string } & (
     }
   | { readonly type: "endpoint_ejected"; readonly endpoint: string; readonly forMs: number }
   | { readonly type: "endpoint_readmitted"; readonly endpoint: string }
+  | { readonly type: CallEvent }
   | { readonly type: "discovery_trouble"; readonly reason: string }
   | { readonly type: "discovery_recovered" }
 );

@@ -3,7 +3,6 @@ import type { Clock } from "../core/clock.ts";
 import { Code } from "../core/code.ts";
 import type { Candidate } from "./balancer/balancer.ts";
 import type { Connection, ConnectionFactory, ConnectionOptions, ConnectionState } from "./connection/connection.ts";
-import type { MoveBudget } from "./move-budget.ts";
 import { Outlier } from "./outlier.ts";
 import type { Endpoint } from "./resolver.ts";
 
@@ -27,7 +26,6 @@ export interface InstanceOptions {
   readonly connect: ConnectionFactory;
   readonly connection: ConnectionOptions;
   readonly clock: Clock;
-  readonly moves: MoveBudget;
 }
 
 /** One endpoint of the list with its connections and its health: what a balancer chooses. */
@@ -116,7 +114,6 @@ export class Member implements Pick {
   readonly connection: Connection;
   readonly clock: Clock;
   private readonly listener: InstanceListener;
-  private readonly moves: MoveBudget;
   isReady = false;
   /** It gives no sign of life. */
   isSuspect = false;
@@ -128,7 +125,6 @@ export class Member implements Pick {
     this.index = index;
     this.clock = options.clock;
     this.listener = listener;
-    this.moves = options.moves;
     this.connection = options.connect(instance.endpoint, options.connection, {
       onState: (state, reason) => {
         this.become(state === "ready", false);
@@ -168,7 +164,6 @@ export class Member implements Pick {
   /** Attempts that a broken connection took with it say nothing more: it is out of the ready set by itself. */
   judge(end: AttemptEnd): void {
     if (end.outcome === "answered") {
-      this.moves.earn();
       if (end.code === Code.Unavailable) this.instance.outlier.failed();
       else this.instance.outlier.succeeded();
     } else if (this.isReady) {
@@ -176,13 +171,9 @@ export class Member implements Pick {
     }
   }
 
-  /** Whether attempts that wait for a sign of life may be made elsewhere, one more at least. */
-  get mayMove(): boolean {
-    return !this.moves.isSpent && this.listener.hasHealthyBeside(this.instance);
-  }
-
-  moved(): void {
-    this.moves.spend();
+  /** Whether attempts that wait for a sign of life had better be made elsewhere. */
+  get hasHealthyBeside(): boolean {
+    return this.listener.hasHealthyBeside(this.instance);
   }
 }
 
@@ -226,10 +217,7 @@ class CountedAttempt implements AttemptListener, CallHandle {
   }
 
   onStalled(): void {
-    if (this.done || this.hasReply || !this.member.mayMove) return;
-    this.listener.onStalled?.();
-    // It was cancelled, and is made there.
-    if (this.done) this.member.moved();
+    if (!this.done && !this.hasReply && this.member.hasHealthyBeside) this.listener.onStalled?.();
   }
 
   onEnd(end: AttemptEnd): void {

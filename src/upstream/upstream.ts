@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import type { CallTarget, Pick } from "../call/call.ts";
+import type { CallEvent, CallTarget, Pick } from "../call/call.ts";
+import type { RetryBudget } from "../call/retry-budget.ts";
 import type { Clock } from "../core/clock.ts";
 import { gatewayError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
@@ -10,7 +11,6 @@ import type { ConnectionFactory, ConnectionState } from "./connection/connection
 import type { UpstreamEvent } from "./event.ts";
 import { Instance, type InstanceListener, type InstanceOptions, type Member } from "./instance.ts";
 import type { LoadBalancing } from "./balancer/options.ts";
-import { MoveBudget } from "./move-budget.ts";
 import { RemovalGuard } from "./removal-guard.ts";
 import type { Endpoint, Resolver, ResolverListener } from "./resolver.ts";
 import { WaitQueue } from "./wait-queue.ts";
@@ -28,6 +28,7 @@ export interface UpstreamOptions extends UpstreamSettings {
   readonly name: string;
   /** Owned by the upstream: started by it at once, closed with it. */
   readonly resolver: Resolver;
+  readonly budget: RetryBudget;
   readonly connect: ConnectionFactory;
   /** As in ConnectionOptions, for each connection. */
   readonly connectTimeoutMs: number;
@@ -67,6 +68,7 @@ const HURRY_INTERVAL_MS = 250;
 
 class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener {
   readonly name: string;
+  readonly budget: RetryBudget;
   private readonly options: UpstreamOptions;
   private readonly instanceOptions: InstanceOptions;
   private readonly instances = new Map<string, Instance>();
@@ -89,12 +91,12 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   constructor(options: UpstreamOptions) {
     const { name, connect, connectTimeoutMs, maxMessageBytes, clock } = options;
     this.name = name;
+    this.budget = options.budget;
     this.options = options;
     this.instanceOptions = {
       connect,
       connection: { upstream: name, connectTimeoutMs, maxMessageBytes, clock },
       clock,
-      moves: new MoveBudget(),
     };
     this.loadBalancing = options.loadBalancing;
     this.balancer = createBalancer(options.loadBalancing, options);
@@ -116,6 +118,10 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     }
     this.hurry();
     return this.waiting.add(ready);
+  }
+
+  onCallEvent(type: CallEvent): void {
+    this.options.onEvent({ upstream: this.name, type });
   }
 
   status(): UpstreamStatus {

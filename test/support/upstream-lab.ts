@@ -1,5 +1,7 @@
 import type { CallEnd } from "../../src/call/call.ts";
 import { startCall, type CallOptions } from "../../src/call/chain.ts";
+import { defaultCallPolicy } from "../../src/call/options.ts";
+import { RetryBudget } from "../../src/call/retry-budget.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { Code } from "../../src/core/code.ts";
 import { systemRandom } from "../../src/core/random.ts";
@@ -45,6 +47,7 @@ export function openUpstream(connect: ConnectionFactory, options: Partial<Upstre
     name: "lab",
     resolver: { start: (listener) => void (discovery = listener), close() {} },
     connect,
+    budget: new RetryBudget(defaultCallPolicy.retry.budget, systemClock),
     connectTimeoutMs: 2_000,
     maxMessageBytes: 4 << 20,
     loadBalancing: { policy: "round_robin" },
@@ -52,7 +55,9 @@ export function openUpstream(connect: ConnectionFactory, options: Partial<Upstre
     removalGuardMs: 0,
     clock: systemClock,
     random: systemRandom,
+    ...options,
     onEvent: (event) => {
+      options.onEvent?.(event);
       if (event.type === "connection_state") {
         const name = `${event.endpoint} ${event.index}`;
         if (event.state === "ready") connections.add(name);
@@ -60,7 +65,6 @@ export function openUpstream(connect: ConnectionFactory, options: Partial<Upstre
       }
       watchers = watchers.filter((watcher) => !watcher(event));
     },
-    ...options,
   });
   defer(() => upstream.destroy());
   const next = (matches: (event: UpstreamEvent) => boolean) =>

@@ -4,10 +4,14 @@ import type {
   AttemptEnd,
   AttemptListener,
   AttemptRequest,
+  CallEvent,
   CallHandle,
   CallTarget,
   Pick,
 } from "../../../src/call/call.ts";
+import { createHedgePlan } from "../../../src/call/hedge.ts";
+import { defaultRetryPolicy } from "../../../src/call/retry.ts";
+import { RetryBudget } from "../../../src/call/retry-budget.ts";
 import { startCall, type CallOptions } from "../../../src/call/chain.ts";
 import { Code } from "../../../src/core/code.ts";
 import { gatewayError } from "../../../src/core/errors.ts";
@@ -66,9 +70,16 @@ class FakeTarget implements CallTarget {
   readonly attempts: FakeAttempt[] = [];
   waiters: (() => void)[] = [];
   full = false;
+  readonly clock = new HandClock();
+  readonly events: CallEvent[] = [];
+  budget = new RetryBudget({ percent: 20, minPerSecond: 10 }, this.clock);
 
   constructor(...ready: string[]) {
     this.ready = ready;
+  }
+
+  onCallEvent(event: CallEvent): void {
+    this.events.push(event);
   }
 
   get last(): FakeAttempt {
@@ -103,7 +114,7 @@ class FakeTarget implements CallTarget {
 }
 
 function start(target: FakeTarget, options: Partial<CallOptions> = {}, owner: Recorder = new Recorder()) {
-  const clock = new HandClock();
+  const { clock } = target;
   const call = startCall(
     {
       target,
@@ -302,6 +313,189 @@ describe("startCall()", () => {
       call.send(Buffer.from("1"));
       target.last.listener.onEnd(refused);
       assert.deepEqual(owner.end, refused);
+    });
+  });
+
+  describe("what limits attempts", () => {
+    it("makes no more than the policy says, but where none was processed", () => {
+      const retry = { ...defaultRetryPolicy, attempts: 1 };
+      const target = new FakeTarget("a", "b", "c", "d");
+      const { owner } = start(target, { retry });
+      target.last.listener.onStalled?.();
+      target.last.listener.onEnd(unavailable);
+      assert.deepEqual([target.attempts.length, owner.end], [1, unavailable]);
+      const refusing = new FakeTarget("a", "b", "c", "d");
+      start(refusing, { retry });
+      for (let i = 0; i < 3; i++) refusing.last.listener.onEnd(refused);
+      assert.deepEqual(endpoints(refusing), ["a", "b", "c"]);
+    });
+
+    it("makes none beyond the budget; the first that follows a refusal is free", () => {
+      const target = new FakeTarget("a", "b", "c");
+      target.budget = new RetryBudget({ percent: 0, minPerSecond: 0 }, target.clock);
+      const { owner } = start(target);
+      target.last.listener.onEnd(refused);
+      assert.deepEqual(endpoints(target), ["a", "b"]);
+      target.last.listener.onStalled?.();
+      target.last.listener.onEnd(refused);
+      assert.deepEqual(endpoints(target), ["a", "b"]);
+      assert.deepEqual(owner.end, refused);
+      assert.deepEqual(target.events, ["retry", "retry_budget_exhausted", "retry_budget_exhausted"]);
+    });
+
+    it("waits as long as the upstream asks, and makes none where it wants none", () => {
+      const asking = (ms: string): AttemptEnd => ({ ...unavailable, trailers: ["grpc-retry-pushback-ms", ms] });
+      const target = new FakeTarget("a", "b");
+      const { clock, owner } = start(target);
+      target.last.listener.onEnd(asking("300"));
+      clock.advance(299);
+      assert.equal(target.attempts.length, 1);
+      clock.advance(1);
+      assert.deepEqual(endpoints(target), ["a", "b"]);
+      target.last.listener.onEnd(asking("-1"));
+      assert.equal(owner.end?.code, Code.Unavailable);
+      assert.equal(clock.pending, 0);
+      const late = new FakeTarget("a", "b");
+      const { owner: told } = start(late);
+      late.last.listener.onEnd(asking("5000"));
+      assert.equal(told.end?.code, Code.Unavailable, "the call would be over by then");
+    });
+
+    it("tells the upstream how many went before", () => {
+      const target = new FakeTarget("a", "b", "c");
+      start(target);
+      target.last.listener.onEnd(unavailable);
+      target.last.listener.onEnd(unavailable);
+      assert.deepEqual(
+        target.attempts.map(({ request }) => request.metadata.slice(2)),
+        [[], ["grpc-previous-rpc-attempts", "1"], ["grpc-previous-rpc-attempts", "2"]],
+      );
+    });
+
+    it("gives up an attempt without an answer in its time for another, the last one never", () => {
+      const retry = { ...defaultRetryPolicy, perAttemptTimeoutMs: 100 };
+      const target = new FakeTarget("a", "b", "c", "d");
+      const { clock, owner } = start(target, { retry });
+      clock.advance(300);
+      assert.deepEqual(endpoints(target), ["a", "b", "c"]);
+      assert.deepEqual(
+        target.attempts.map(({ log }) => log.join()),
+        ["cancel: timeout", "cancel: timeout", ""],
+      );
+      clock.advance(600);
+      target.last.message("x");
+      target.last.listener.onEnd(ok);
+      assert.deepEqual([owner.end, clock.pending], [ok, 0]);
+
+      const mutation = new FakeTarget("a", "b");
+      start(mutation, { retry, idempotent: false });
+      const begun = new FakeTarget("a", "b");
+      start(begun, { retry });
+      begun.last.message("x");
+      for (const { clock: time, attempts } of [mutation, begun]) {
+        time.advance(500);
+        assert.equal(attempts.length, 1);
+      }
+    });
+  });
+
+  describe("hedging", () => {
+    const plan = (max = 1) => createHedgePlan({ delayMs: 50, percentile: 0, max });
+
+    it("makes another attempt after the delay; the first answer counts, and the other attempt is cancelled", () => {
+      for (const winner of [0, 1]) {
+        const target = new FakeTarget("a", "b");
+        const { clock, owner } = start(target, { hedge: plan() });
+        clock.advance(49);
+        assert.equal(target.attempts.length, 1);
+        clock.advance(1);
+        assert.deepEqual(endpoints(target), ["a", "b"]);
+        const [won, lostOne] = winner === 0 ? target.attempts : target.attempts.toReversed();
+        lostOne?.listener.onHeaders(["from", "the other"]);
+        won?.listener.onHeaders(["from", "the winner"]);
+        won?.message("x");
+        assert.deepEqual(lostOne?.log, ["cancel"]);
+        won?.listener.onEnd(ok);
+        assert.deepEqual([owner.headers, owner.messages, owner.end], [["from", "the winner"], ["x"], ok]);
+        assert.deepEqual(target.events, winner === 0 ? ["hedge"] : ["hedge", "hedge_won"]);
+        assert.equal(clock.pending, 0);
+      }
+    });
+
+    it("takes a failure for an answer where another attempt could not better it", () => {
+      const target = new FakeTarget("a", "b");
+      const { clock, owner } = start(target, { hedge: plan() });
+      clock.advance(50);
+      target.last.listener.onEnd(unavailable);
+      assert.equal(owner.ends, 0, "the first may do better");
+      target.attempts[0]?.listener.onEnd({ ...ok, code: Code.NotFound });
+      assert.equal(owner.end?.code, Code.NotFound);
+      assert.equal(clock.pending, 0);
+    });
+
+    it("tries elsewhere where all have failed, those that hedged included in the count", () => {
+      const target = new FakeTarget("a", "b", "c", "d");
+      const { clock, owner } = start(target, { hedge: plan() });
+      clock.advance(50);
+      for (const attempt of target.attempts.slice()) attempt.listener.onEnd(unavailable);
+      assert.deepEqual(endpoints(target), ["a", "b", "c"]);
+      target.last.listener.onEnd(unavailable);
+      assert.deepEqual(owner.end, unavailable);
+      assert.equal(clock.pending, 0);
+    });
+
+    it("does not wait for the delay where the instance gives no sign of life", () => {
+      const target = new FakeTarget("a", "b", "c");
+      const { clock } = start(target, { hedge: plan() });
+      target.last.listener.onStalled?.();
+      assert.deepEqual(endpoints(target), ["a", "b"]);
+      clock.advance(500);
+      assert.deepEqual(endpoints(target), ["a", "b"]);
+    });
+
+    it("makes none without another instance, beyond its number or the budget, nor after the first message", () => {
+      const alone = new FakeTarget("a");
+      start(alone, { hedge: plan(2) });
+      const poor = new FakeTarget("a", "b");
+      poor.budget = new RetryBudget({ percent: 0, minPerSecond: 0 }, poor.clock);
+      start(poor, { hedge: plan(2) });
+      const begun = new FakeTarget("a", "b");
+      start(begun, { hedge: plan(2) });
+      begun.last.message("x");
+      for (const { clock, attempts } of [alone, poor, begun]) {
+        clock.advance(900);
+        assert.equal(attempts.length, 1);
+      }
+      const many = new FakeTarget("a", "b", "c", "d");
+      start(many, { hedge: plan(2) });
+      many.clock.advance(900);
+      assert.equal(many.attempts.length, 3);
+    });
+
+    it("cancels all of them with the call, and at its deadline as too long in coming", () => {
+      for (const [ms, expected] of [
+        [60, "cancel"],
+        [1_000, "cancel: timeout"],
+      ] as const) {
+        const target = new FakeTarget("a", "b");
+        const { clock, call } = start(target, { hedge: plan() });
+        clock.advance(ms);
+        call.cancel();
+        assert.deepEqual(
+          target.attempts.map(({ log }) => log),
+          [[expected], [expected]],
+        );
+        assert.equal(clock.pending, 0);
+      }
+    });
+
+    it("never doubles a call that is not idempotent, nor one whose client sends a stream", () => {
+      for (const options of [{ idempotent: false }, { message: null }] as const) {
+        const target = new FakeTarget("a", "b");
+        const { clock } = start(target, { ...options, hedge: plan() });
+        clock.advance(900);
+        assert.equal(target.attempts.length, 1);
+      }
     });
   });
 

@@ -93,7 +93,7 @@ describe("routes.schema.json", () => {
     one("get: /x, timeout: ''"),
     one("get: /x, timeout: none"),
     one("get: /x, idempotent: maybe"),
-    one("get: /x, retry: {}"),
+    one("get: /x, retry: { budget: {} }"),
     one("get: /x, additional_bindings: [{ put: /y, additional_bindings: [] }]"),
     `${head}routes: [{ get: /x }]`,
     `${head}defaults: { json: { int64: float } }`,

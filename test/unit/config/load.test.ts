@@ -70,6 +70,13 @@ describe("parseConfig()", () => {
           streamTimeoutMs: Infinity,
           streamIdleTimeoutMs: 300_000,
           waitForReady: { timeoutMs: 5000, queue: 1000 },
+          retry: {
+            attempts: 3,
+            codes: [14],
+            perAttemptTimeoutMs: Infinity,
+            budget: { percent: 20, minPerSecond: 10 },
+          },
+          hedge: { delayMs: 0, percentile: 0, max: 1 },
           headers: { request: none, response: none },
           etag: false,
           response: { statusFrom: "" },
@@ -113,6 +120,8 @@ defaults:
   headers: { request: { allow: [X-A, "x-b-*"], deny: [x-c], rename: { X-A: X-D } } }
   stream: { heartbeat: none }
   etag: true
+  retry: { attempts: 2, codes: [ABORTED, UNAVAILABLE], per_attempt_timeout: 1s, budget: { percent: 5, min_per_second: 1 } }
+  hedge: { delay: 50ms, max: 2 }
   json:
     names: proto
     int64: safe
@@ -133,6 +142,7 @@ upstreams:
     limits: { message: 8MiB }
     transport: grpc-js
     timeout: 2s
+    hedge: { percentile: 95 }
   other:
     target: etcd://a:1,b:2/other
     discovery: { etcd: { endpoints: [x:1] } }
@@ -174,6 +184,13 @@ routing: { trailing_slash: ignore, unescape: all }
       streamTimeoutMs: 3_600_000,
       streamIdleTimeoutMs: Infinity,
       waitForReady: { timeoutMs: 0, queue: 7 },
+      retry: {
+        attempts: 2,
+        codes: [10, 14],
+        perAttemptTimeoutMs: 1_000,
+        budget: { percent: 5, minPerSecond: 1 },
+      },
+      hedge: { delayMs: 0, percentile: 95, max: 2 },
       headers: {
         request: { allow: ["x-a", "x-b-*"], deny: ["x-c"], rename: { "x-a": "x-d" } },
         response: { allow: [], deny: [], rename: {} },
@@ -360,7 +377,7 @@ routes:
       u("load_balancing: { policy: maglev }"),
       '3:97: upstreams.u.load_balancing.policy: expected least_request or round_robin or weighted_round_robin, not "maglev"; maglev is not supported yet',
     ],
-    [u("retry: {}"), "3:71: upstreams.u: retry is not supported yet"],
+    [u("breaker: {}"), "3:71: upstreams.u: breaker is not supported yet"],
     [
       u("discovery: { etcd: { tls: {}, auth: {} } }"),
       "3:92: upstreams.u.discovery.etcd: tls is not supported yet",
@@ -379,7 +396,12 @@ routes:
       '3:94: upstreams.u.json.emit_defaults: expected none or scalars or all, not "lists"',
       '3:101: upstreams.u.json: unknown key "enum_casing"; did you mean "enum_case"?',
     ],
-    [route("get: /x, hedge: {}"), "3:33: routes[0]: hedge is not supported yet"],
+    [route("get: /x, auth: {}"), "3:33: routes[0]: auth is not supported yet"],
+    [
+      route("get: /x, retry: { budget: {} }"),
+      "3:42: routes[0].retry: budget belongs on the upstream or in defaults: all routes of an upstream share one budget",
+    ],
+    [route("get: /x, hedge: { delay: 1s, percentile: 90 }"), "3:65: routes[0].hedge.percentile: excludes delay"],
     [
       `${HEAD}upstreams: { u: { target: "dns:///h:1", schema: { reflection: {} } } }\n${ROUTE}`,
       `2:27: upstreams.u.target: target "dns:///h:1": dns is not supported yet; ${target}`,

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import type { AttemptEnd, AttemptListener, CallHandle } from "../../../src/call/call.ts";
+import { RetryBudget } from "../../../src/call/retry-budget.ts";
 import { Code } from "../../../src/core/code.ts";
 import { GatewayError } from "../../../src/core/errors.ts";
 import type { Connection, ConnectionEvents, ConnectionState } from "../../../src/upstream/connection/connection.ts";
@@ -84,6 +85,7 @@ function make(options: Partial<UpstreamOptions> = {}) {
       connections.push(connection);
       return connection;
     },
+    budget: new RetryBudget({ percent: 20, minPerSecond: 10 }, clock),
     connectTimeoutMs: 1_000,
     maxMessageBytes: 1_000,
     loadBalancing: { policy: "round_robin" },
@@ -574,31 +576,5 @@ describe("an upstream with a connection that gives no sign of life", () => {
     first.suspect(true);
     second.suspect(true);
     assert.deepEqual([one.recorder.stalls, replied.recorder.stalls, two.recorder.stalls], [1, 0, 0]);
-  });
-
-  it("moves 100 attempts at first, and then one for each ten that are answered", () => {
-    const { start, upstream, first, second } = ready("a:1", "b:1");
-    let moved = 0;
-    const attempt = () => {
-      const { recorder, call } = start(["b:1"]);
-      recorder.onStalled = () => {
-        moved++;
-        call.cancel("timeout");
-      };
-    };
-    for (let i = 0; i < 200; i++) attempt();
-    first.suspect(true);
-    assert.equal(moved, 100);
-    first.running.length = 0;
-    first.suspect(false);
-    for (let i = 0; i < 30; i++) {
-      upstream
-        .pick(["a:1"])
-        ?.start({ path: "/s/M", metadata: [], message: null, deadlineMs: Infinity }, new Recorder());
-      second.end("answered", Code.Ok);
-    }
-    for (let i = 0; i < 10; i++) attempt();
-    first.suspect(true);
-    assert.equal(moved, 103);
   });
 });
