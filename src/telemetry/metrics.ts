@@ -1,12 +1,7 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, type Aggregator } from "prom-client";
-import { codeName } from "../core/code.ts";
+import { Counter, Gauge, Registry, collectDefaultMetrics, type Aggregator } from "prom-client";
 import type { RequestRecord } from "../exchange/observer.ts";
 import type { MetricFamily } from "./metrics-total.ts";
-
-// OpenTelemetry's advice for http.server.request.duration, in seconds.
-const DURATION_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10];
-
-const KNOWN_METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]);
+import { RequestDurations } from "./request-durations.ts";
 
 /** What an upstream looks like now; read at each scrape. */
 export interface UpstreamGauges {
@@ -39,19 +34,7 @@ export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metri
     help: "Requests being served.",
     registers: [registry],
   });
-  const duration = new Histogram({
-    name: "http_server_request_duration_seconds",
-    help: "Time from the request's headers to the end of its reply.",
-    labelNames: [
-      "http_request_method",
-      "http_route",
-      "http_response_status_code",
-      "rpc_method",
-      "rpc_response_status_code",
-    ],
-    buckets: DURATION_BUCKETS,
-    registers: [registry],
-  });
+  const durations = new RequestDurations(registry);
   const clientErrors = new Counter({
     name: "sluice_http_client_errors_total",
     help: "Connections closed because what came was no HTTP request.",
@@ -92,16 +75,7 @@ export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metri
     requestStarted: () => active.inc(),
     requestEnded(record) {
       active.dec();
-      duration.observe(
-        {
-          http_request_method: KNOWN_METHODS.has(record.method) ? record.method : "_OTHER",
-          http_route: record.template,
-          http_response_status_code: record.status,
-          rpc_method: record.rpc,
-          rpc_response_status_code: codeName(record.grpcCode),
-        },
-        (record.endMs - record.startMs) / 1000,
-      );
+      durations.observe(record);
     },
     clientError: (code) => clientErrors.inc({ code }),
     upstreamEvent: (upstream, event) => events.inc({ upstream, event }),
