@@ -32,7 +32,7 @@ const mayImport: Record<string, readonly string[]> = {
 // is a decision too; the README says what each is for.
 const homes: Record<string, readonly string[]> = {
   "@bufbuild/protobuf": ["schema/", "transcode/", "snapshot/"],
-  "@fastify/busboy": ["exchange/"],
+  "@fastify/busboy": ["transcode/multipart.ts"],
   "@fastify/proxy-addr": ["exchange/client-address.ts"],
   "@grpc/grpc-js": ["upstream/connection/grpc-js", "discovery/etcd/", "discovery/registration/grpc-health.ts"],
   "@grpc/proto-loader": ["discovery/etcd/"],

@@ -11,11 +11,8 @@ export interface RouteRow {
   readonly upstream: string;
   /** Where it is declared: `routes.yaml:12:5`, or the annotation's place. */
   readonly source: string;
-  /**
-   * How its requests are answered: the kind of the rpc, and `http_body` where body or reply are a google.api.HttpBody;
-   * `501 …` where that cannot be served yet.
-   */
-  readonly served: `${"501 " | ""}${Kind}${" http_body" | ""}`;
+  /** The kind of the rpc, and `http_body` where body or reply are a google.api.HttpBody. */
+  readonly served: `${Kind}${" http_body" | ""}`;
 }
 
 const COLUMNS = ["method", "path", "rpc", "upstream", "source", "served"] as const satisfies (keyof RouteRow)[];

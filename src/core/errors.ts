@@ -22,6 +22,12 @@ export const errorTable = {
   },
   PATH_MALFORMED: { grpc: Code.InvalidArgument, http: 400, message: "path: {reason}" },
   BODY_MALFORMED: { grpc: Code.InvalidArgument, http: 400, message: "body is not valid JSON: {reason}" },
+  FORM_MALFORMED: { grpc: Code.InvalidArgument, http: 400, message: "body is not a valid form: {reason}" },
+  FORM_CROSS_ORIGIN: {
+    grpc: Code.PermissionDenied,
+    http: 403,
+    message: "a form from a page of another origin ({origin}) is not taken",
+  },
   FIELD_INVALID: { grpc: Code.InvalidArgument, http: 400, message: "{field}: {reason}" },
   FIELD_UNKNOWN: { grpc: Code.InvalidArgument, http: 400, message: "{field}: {reason}" },
   BODY_NOT_ALLOWED: { grpc: Code.InvalidArgument, http: 400, message: "{method} {path} takes no body" },
@@ -33,7 +39,7 @@ export const errorTable = {
   UNSUPPORTED_MEDIA_TYPE: {
     grpc: Code.InvalidArgument,
     http: 415,
-    message: "content-type {type} is not supported; expected application/json",
+    message: "content-type {type} is not supported; expected {expected}",
   },
   UNSUPPORTED_CONTENT_ENCODING: {
     grpc: Code.InvalidArgument,
@@ -80,7 +86,6 @@ export const errorTable = {
   CLIENT_CLOSED: { grpc: Code.Cancelled, http: 499, message: "the client closed the connection" },
 
   // what the gateway cannot do
-  RPC_KIND_UNSUPPORTED: { grpc: Code.Unimplemented, http: 501, message: "{rpc}: {kind} cannot be served yet" },
   SHUTTING_DOWN: { grpc: Code.Unavailable, http: 503, message: "the gateway is shutting down" },
   INTERNAL: { grpc: Code.Internal, http: 500, message: "internal error" },
 

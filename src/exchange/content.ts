@@ -1,39 +1,52 @@
 import { gatewayError, type GatewayError } from "../core/errors.ts";
+import type { BodyBinders } from "../transcode/binder.ts";
+import { isLines } from "../transcode/message-stream.ts";
 import type { HttpExchange } from "./http.ts";
+import type { Route } from "./route.ts";
 
 // RFC 9110, 8.3.1: type "/" subtype, then parameters. `application/json` and any `+json` subtype are JSON.
 const MEDIA_TYPE =
   /^application\/(?:json|[\w.!#$&^-]+\+json)[ \t]*((?:;[ \t]*[\w!#$%&'*+.^`|~-]+=(?:[\w!#$%&'*+.^`|~-]+|"[^"]*")[ \t]*)*);?[ \t]*$/i;
 const CHARSET = /;[ \t]*charset="?([^";\s]+)"?/i;
 
-/** What a body must be: one JSON text in UTF-8, many of them, or anything. */
-export type BodyKind = "json" | "json_stream" | "bytes";
-
-/** Why a body with these headers cannot be read, or null. No content-type is taken for JSON. */
-export function checkContentHeaders(http: HttpExchange, kind: BodyKind): GatewayError | null {
-  const type = kind === "bytes" ? undefined : http.header("content-type");
-  if (
-    type !== undefined &&
-    type !== "application/json" &&
-    !isJson(type) &&
-    !(kind === "json_stream" && isLines(type))
-  ) {
-    return gatewayError("UNSUPPORTED_MEDIA_TYPE", { type: JSON.stringify(type.slice(0, 100)) });
-  }
+/** What reads the body of a request with these headers, or why nothing does. No content-type is taken for JSON. */
+export function bindersFor(route: BodyRoute, http: Pick<HttpExchange, "header">): BodyBinders | GatewayError {
   const encoding = http.header("content-encoding");
   if (encoding !== undefined && encoding.toLowerCase() !== "identity" && encoding !== "") {
     return gatewayError("UNSUPPORTED_CONTENT_ENCODING", { encoding: JSON.stringify(encoding.slice(0, 100)) });
   }
-  return null;
+  const type = http.header("content-type");
+  if (route.takesHttpBody || type === undefined || type === "application/json" || isJson(type)) return route;
+  const isStreamed = route.kind === "client_stream" || route.kind === "bidi_stream";
+  if (isStreamed && isLines(type)) return route;
+  const { forms } = route;
+  const form = forms === null ? null : PAIRS.test(type) ? forms.pairs : PARTS.test(type) ? forms.parts : null;
+  if (form === null) {
+    const lines = isStreamed ? ", application/x-ndjson" : "";
+    const expected = `application/json${lines}${forms === null ? "" : " or a form"}`;
+    return gatewayError("UNSUPPORTED_MEDIA_TYPE", { type: JSON.stringify(type.slice(0, 100)), expected });
+  }
+  const origin = route.takesForeignForms ? null : foreignOrigin(http);
+  return origin === null ? form : gatewayError("FORM_CROSS_ORIGIN", { origin: origin.slice(0, 100) });
 }
 
-/** Whether a body of that type is JSON texts one behind the other; never one array. */
-export function isLines(type: string): boolean {
-  return LINES.test(type);
-}
+type BodyRoute = Pick<Route, "bind" | "bindStream" | "forms" | "takesForeignForms" | "takesHttpBody" | "kind">;
 
-// None of these is registered; all are used.
-const LINES = /^[ \t]*application\/(?:x-)?(?:ndjson|jsonl|json-lines|jsonlines)[ \t]*(?:;|$)/i;
+const PAIRS = /^[ \t]*application\/x-www-form-urlencoded[ \t]*(?:;|$)/i;
+const PARTS = /^[ \t]*multipart\/form-data[ \t]*;/i;
+
+/**
+ * The origin of the page that sends a request, where that is another one; null where it is ours, or no page at all. A
+ * form is what a browser sends for any page, cookies included, without asking by CORS. As Go's CrossOriginProtection.
+ */
+function foreignOrigin(http: Pick<HttpExchange, "header">): string | null {
+  const origin = http.header("origin");
+  const site = http.header("sec-fetch-site");
+  if (site !== undefined) return site === "same-origin" || site === "none" ? null : (origin ?? site);
+  // Browsers from before 2023 say no more.
+  if (origin === undefined) return null;
+  return origin.slice(origin.indexOf("://") + 3) === http.header("host") ? null : origin;
+}
 
 function isJson(type: string): boolean {
   // A long header cannot make the pattern slow: longer ones are no media type.

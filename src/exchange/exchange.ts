@@ -4,18 +4,19 @@ import type { Clock } from "../core/clock.ts";
 import { Code, httpStatusOf } from "../core/code.ts";
 import { GatewayError, gatewayError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
+import type { BodyBinders } from "../transcode/binder.ts";
 import { sink } from "../transcode/sink.ts";
 import { problemForm, statusForm, type ErrorForm } from "../transcode/error-form.ts";
 import { writeGatewayError } from "../transcode/status-json.ts";
 import { wantsProblem } from "./accept.ts";
 import type { ClientAddresses } from "./client-address.ts";
-import { checkContentHeaders } from "./content.ts";
+import { bindersFor } from "./content.ts";
 import { parseGrpcTimeout } from "./grpc-timeout.ts";
 import type { BodyListener, HttpExchange, ReplyListener } from "./http.ts";
 import type { RequestObserver, RequestRecord } from "./observer.ts";
 import { requestId } from "./request-id.ts";
 import type { Route } from "./route.ts";
-import { Upload } from "./upload.ts";
+import { Upload, type UploadOwner } from "./upload.ts";
 
 /** What all requests share; made once. */
 export interface ExchangeContext {
@@ -35,7 +36,7 @@ export const JSON_TYPE = "application/json";
  * streams is in the subclasses. All fields are set in the constructor and keep their types, so that every exchange has
  * one shape (V8's hidden class), and the exchange itself is the listener of body, call and client: no closure a request.
  */
-export abstract class Exchange implements BodyListener, CallListener, ReplyListener, RequestRecord {
+export abstract class Exchange implements BodyListener, CallListener, ReplyListener, UploadOwner, RequestRecord {
   readonly method: string;
   readonly path: string;
   readonly template: string;
@@ -63,6 +64,8 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   protected stopReplyTimer: (() => void) | null = null;
   /** Where the request is a stream. */
   private upload: Upload | null = null;
+  /** What reads the body, where there is one. */
+  private binders: BodyBinders | null = null;
   protected variables: readonly string[] = NO_VARIABLES;
   private extraMetadata: string[];
   protected ended = false;
@@ -97,9 +100,11 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
     }
     const isStreamed = route.takesBody && (route.kind === "client_stream" || route.kind === "bidi_stream");
     if (!this.http.hasBody && !isStreamed) return this.startRpc(null);
-    const kind = isStreamed ? "json_stream" : route.takesHttpBody ? "bytes" : "json";
-    const refusal = route.takesBody ? checkContentHeaders(this.http, kind) : null;
-    if (refusal !== null) return this.fail(refusal);
+    if (route.takesBody) {
+      const binders = bindersFor(route, this.http);
+      if (binders instanceof GatewayError) return this.fail(binders);
+      this.binders = binders;
+    }
     if (isStreamed) this.startUpload(route);
     else this.http.readBody(this);
   }
@@ -118,22 +123,28 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
 
   /** The call begins at once, and each message goes on as it comes. */
   private startUpload(route: Route): void {
+    const { variables, http } = this;
+    try {
+      const request = { variables, query: http.query, headers: http, maxBytes: http.maxBodyBytes };
+      this.upload = new Upload(http, this, (send) => (this.binders ?? route).bindStream(request, send));
+    } catch (error) {
+      return this.fail(error);
+    }
     const call = this.startStream(route);
-    if (call === null) return;
-    this.upload = new Upload(this.http, call, {
-      bind: (json) => route.bind(this.variables, this.http.query, json, this.http),
-      onPiece: (bytes) => (this.bytesIn += bytes),
-      onSent: () => this.onSent(),
-      onFailed: (error) => {
-        call.cancel();
-        this.fail(error);
-      },
-    });
-    this.upload.begin();
+    if (call !== null) this.upload.start(call);
+  }
+
+  onPiece(bytes: number): void {
+    this.bytesIn += bytes;
+  }
+
+  onUploadFailed(error: unknown): void {
+    this.call?.cancel();
+    this.fail(error);
   }
 
   /** The request is sent whole: from here on the upstream is waited for. */
-  protected onSent(): void {
+  onSent(): void {
     const { timeoutMs } = this.route as Route; // run() was called
     if (this.ended || timeoutMs === Infinity) return;
     this.stopReplyTimer = this.context.clock.after(timeoutMs, () => {
@@ -163,7 +174,7 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
     let message: Buffer;
     let timeoutMs = Infinity;
     try {
-      message = route.bind(this.variables, this.http.query, body, this.http);
+      message = (this.binders ?? route).bind(this.variables, this.http.query, body, this.http);
       const asked = this.http.header("grpc-timeout");
       if (asked !== undefined) timeoutMs = clientTimeout(asked);
     } catch (error) {

@@ -2,7 +2,7 @@ import { gatewayError } from "../core/errors.ts";
 import { shorten, UnroutedExchange, type ExchangeContext } from "./exchange.ts";
 import { HttpBodyExchange, HttpBodyStreamExchange } from "./http-body.ts";
 import type { HttpExchange, HttpUpgrade } from "./http.ts";
-import { isServed, type Route, type Snapshot } from "./route.ts";
+import type { Route, Snapshot } from "./route.ts";
 import { ServerStreamExchange } from "./server-stream.ts";
 import { UnaryExchange } from "./unary.ts";
 import { WebSocketExchange } from "./websocket.ts";
@@ -51,7 +51,6 @@ export function handleUpgrade(context: ExchangeContext, snapshot: Snapshot, http
     if (match.kind === "not_found") break;
     isKnown = true;
     if (match.kind !== "found" || match.value.kind === "unary") continue;
-    if (!isServed(match.value)) return refuse(context, http, match.value);
     return new WebSocketExchange(context, http, match.value).run(match.variables);
   }
   if (!isKnown) return notFound(context, http);
@@ -74,18 +73,11 @@ function serve(context: ExchangeContext, http: HttpExchange, route: Route, varia
   switch (route.kind) {
     case "unary":
     case "client_stream":
-      if (!isServed(route)) return refuse(context, http, route);
       return new (isRaw ? HttpBodyExchange : UnaryExchange)(context, http, route).run(variables);
     case "server_stream":
     case "bidi_stream":
-      if (!isServed(route)) return refuse(context, http, route);
       return new (isRaw ? HttpBodyStreamExchange : ServerStreamExchange)(context, http, route).run(variables);
     default:
       return route.kind satisfies never;
   }
-}
-
-function refuse(context: ExchangeContext, http: HttpExchange, route: Route): void {
-  const kind = "a stream of google.api.HttpBody from the client";
-  new UnroutedExchange(context, http, route).fail(gatewayError("RPC_KIND_UNSUPPORTED", { rpc: route.rpc, kind }));
 }

@@ -2,7 +2,7 @@ import type { CallTarget } from "../call/call.ts";
 import type { HedgePlan } from "../call/hedge.ts";
 import type { RetryPolicy } from "../call/retry.ts";
 import type { RouteTable } from "../routing/table.ts";
-import type { Binder } from "../transcode/bind.ts";
+import type { Binder, BodyBinders, FormBinders } from "../transcode/binder.ts";
 import type { ErrorForm } from "../transcode/error-form.ts";
 import type { StreamShape } from "../transcode/frame.ts";
 import type { HttpBodyReader } from "../transcode/http-body.ts";
@@ -13,7 +13,7 @@ import type { HeaderPolicy } from "./headers.ts";
 import type { ReplyHead } from "./reply-head.ts";
 
 /** One binding of one rpc, with everything that its requests need compiled at load. Immutable. */
-export interface Route {
+export interface Route extends BodyBinders {
   /** `pkg.Service/Method` */
   readonly rpc: string;
   /** `/pkg.Service/Method`, as it goes on the wire. */
@@ -29,7 +29,10 @@ export interface Route {
   readonly takesBody: boolean;
   /** Whether that is a google.api.HttpBody: a body of any type. */
   readonly takesHttpBody: boolean;
-  readonly bind: Binder;
+  /** For bodies that are forms; null where there are none. */
+  readonly forms: FormBinders | null;
+  /** Whether pages of other origins may send forms. */
+  readonly takesForeignForms: boolean;
   /** For messages of a WebSocket: as `bind`; where a client streams and the binding has no body, they are whole messages. */
   readonly bindMessage: Binder;
   /** The whole reply message, or the field that `response_body` names. */
@@ -58,11 +61,6 @@ export interface Route {
   /** Silence after which a stream of events shows a sign of life; Infinity for never. */
   readonly heartbeatMs: number;
   readonly waitForReadyMs: number;
-}
-
-/** Whether its requests are answered with more than 501. */
-export function isServed({ kind, takesHttpBody }: Pick<Route, "kind" | "takesHttpBody">): boolean {
-  return !takesHttpBody || kind === "unary" || kind === "server_stream";
 }
 
 /** What requests are served by: built once by a load, never changed, replaced as a whole by a reload. */

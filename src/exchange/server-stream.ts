@@ -57,7 +57,7 @@ export class ServerStreamExchange extends Exchange {
     return call;
   }
 
-  protected override onSent(): void {
+  override onSent(): void {
     super.onSent();
     this.tellEarly();
     if (!this.isFull) this.call?.resume();

@@ -1,6 +1,7 @@
 import type { CallEnd, CallHandle, FlatMetadata } from "../call/call.ts";
 import { Code } from "../core/code.ts";
 import { GatewayError, gatewayError } from "../core/errors.ts";
+import { ofMessage } from "../transcode/message-stream.ts";
 import { sink } from "../transcode/sink.ts";
 import { writeGatewayError } from "../transcode/status-json.ts";
 import { Exchange, shorten, writeEndStatus, type ExchangeContext } from "./exchange.ts";
@@ -8,7 +9,6 @@ import { dataOf } from "./http-body.ts";
 import type { HttpUpgrade, MessageSocket, SocketListener } from "./http.ts";
 import { messageError } from "./message-error.ts";
 import type { Route } from "./route.ts";
-import { ofMessage } from "./upload.ts";
 
 /** The only subprotocol: what is spoken without one, too. */
 const PROTOCOLS = ["json"];

@@ -5,16 +5,17 @@ import { compileEventHead } from "../exchange/event-head.ts";
 import { compileHeaderPolicy, type HeaderRules } from "../exchange/headers.ts";
 import { toErrorForm } from "../exchange/options.ts";
 import { compileReplyHead } from "../exchange/reply-head.ts";
-import { isServed, snapshotOf, type Route, type Snapshot } from "../exchange/route.ts";
+import { snapshotOf, type Route, type Snapshot } from "../exchange/route.ts";
 import { buildRouteTable } from "../routing/table.ts";
 import { bundledRegistry } from "../schema/bundled.ts";
 import type { Schema } from "../schema/schema.ts";
-import { compileBinder } from "../transcode/bind.ts";
+import { compileBinder, compileFormBinders } from "../transcode/bind.ts";
 import { compileFieldText, type FieldText } from "../transcode/field-text.ts";
 import { bareNdjsonShape, ndjsonShape } from "../transcode/frame.ts";
-import { compileHttpBodyBinder, compileHttpBodyReader } from "../transcode/http-body.ts";
+import { compileHttpBodyBinder, compileHttpBodyReader, compileHttpBodyStream } from "../transcode/http-body.ts";
 import { createJsonReaders, type JsonReaders } from "../transcode/json-read.ts";
 import { createJsonWriters, type JsonWriters } from "../transcode/json-write.ts";
+import { compileJsonStream } from "../transcode/message-stream.ts";
 import type { JsonOptions } from "../transcode/options.ts";
 import { createStatusWriter, type StatusWriter } from "../transcode/status-json.ts";
 import { fieldNamed, toEntry, type ResolvedRoute } from "./resolved-route.ts";
@@ -65,11 +66,10 @@ class RouteCompiler {
     const isStreamed = route.kind === "client_stream" || route.kind === "bidi_stream";
     const bodyField = fieldNamed(rpc.desc.input, rule.body);
     const options = { ...policy.json, ...policy.request };
-    const readRequest = isServed({ kind: route.kind, takesHttpBody: httpBody.request })
-      ? compileBinder(binding, readers, options)
-      : () => Buffer.alloc(0);
+    const readRequest = compileBinder(binding, readers, options);
     const bind = httpBody.request ? compileHttpBodyBinder(bodyField?.number ?? 0, readRequest) : readRequest;
     const isBare = rule.body === "" && (route.kind === "client_stream" || route.kind === "bidi_stream");
+    const takesForms = rule.body !== "" && !httpBody.request && policy.request.forms !== "off";
     return {
       rpc: rpc.rpc,
       rpcPath: rpc.path,
@@ -82,6 +82,11 @@ class RouteCompiler {
       takesHttpBody: httpBody.request,
       bind,
       bindMessage: isBare ? compileBinder({ ...binding, body: "*" }, readers, options) : bind,
+      bindStream: httpBody.request
+        ? compileHttpBodyStream(bodyField?.number ?? 0, readRequest)
+        : compileJsonStream(bind),
+      forms: takesForms ? compileFormBinders(binding, readers, options) : null,
+      takesForeignForms: policy.request.forms === "any",
       write:
         responseField === undefined ? writers.message(rpc.desc.output) : writers.field(rpc.desc.output, responseField),
       readHttpBody: httpBody.reply ? compileHttpBodyReader(responseField?.number ?? 0) : null,

@@ -1,7 +1,6 @@
 import type { RouteRow } from "../cli/routes-table.ts";
 import type { Config, Policy, UpstreamConfig } from "../config/config.ts";
 import { problemsOf, type Problem } from "../core/problem.ts";
-import { isServed } from "../exchange/route.ts";
 import { buildRouteTable, type RoutingOptions } from "../routing/table.ts";
 import { loadSchema } from "../schema/load.ts";
 import type { Schema } from "../schema/schema.ts";
@@ -81,6 +80,5 @@ function toRow(route: ResolvedRoute): RouteRow {
 }
 
 function servedAs({ kind, httpBody }: ResolvedRoute): RouteRow["served"] {
-  const how = httpBody.request || httpBody.reply ? (`${kind} http_body` as const) : kind;
-  return isServed({ kind, takesHttpBody: httpBody.request }) ? how : `501 ${how}`;
+  return httpBody.request || httpBody.reply ? `${kind} http_body` : kind;
 }

@@ -2,7 +2,6 @@ import type { Config, Policy, Position, RouteConfig, UpstreamConfig } from "../c
 import type { Problem } from "../core/problem.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { noReplyFields, type ReplyFields } from "../exchange/options.ts";
-import { isServed } from "../exchange/route.ts";
 import { checkMethod } from "../routing/method.ts";
 import { parseTemplate, TemplateError, type PathTemplate } from "../routing/template.ts";
 import type { HttpRule } from "../schema/http-rule.ts";
@@ -145,7 +144,7 @@ export class RouteResolver {
     const template = this.readTemplate(rule, found.place("path"));
     const kind = kindOf(rpc);
     const httpBody = httpBodiesOf(rpc, rule);
-    if (template !== undefined && isServed({ kind, takesHttpBody: httpBody.request })) {
+    if (template !== undefined) {
       const variables = template.variables.map((variable) => variable.fieldPath);
       for (const problem of checkBinding({
         method: rule.method,

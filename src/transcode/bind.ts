@@ -1,13 +1,16 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import { fieldError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
+import type { Binder, FormBinders } from "./binder.ts";
 import { fieldOf } from "./field-path.ts";
 import { compileSources, type RequestHeaders } from "./field-source.ts";
+import { Form, formMessageOf, partsOf } from "./form.ts";
+import { compileFormStream, compilePairsStream } from "./form-stream.ts";
 import type { JsonReaders } from "./json-read.ts";
 import { defaultJsonOptions, type FieldSource, type JsonOptions, type RequestOptions } from "./options.ts";
 import { compileQuery, type QueryReader } from "./query.ts";
 import { singularTargetOf, writeText, type Target } from "./query-target.ts";
-import { compileMaskWriter, hasMask, updateMaskOf, type MaskWriter } from "./update-mask.ts";
+import { compileMaskWriter, hasMask, updateMaskOf, writeMaskOf, type MaskWriter } from "./update-mask.ts";
 import { wire } from "./wire.ts";
 
 /** How a request becomes a message: google.api.HttpRule, with the path template reduced to its variables. */
@@ -29,18 +32,6 @@ export interface BindingProblem {
 }
 
 export type BinderOptions = JsonOptions & RequestOptions;
-
-/**
- * Gives the bytes of a request's message, owned by the caller. `variables` are the template's, percent-decoded;
- * `query` is raw, without the `?`; `body` may be null, and is ignored where the binding has none; `headers` are needed
- * where the binding has sources. Throws FIELD_INVALID, FIELD_UNKNOWN or BODY_MALFORMED.
- */
-export type Binder = (
-  variables: readonly string[],
-  query: string,
-  body: Uint8Array | null,
-  headers?: RequestHeaders,
-) => Buffer;
 
 /** What is wrong with a binding, at load; nothing where `compileBinder` may be called. */
 export function checkBinding({ input, variables, body, sources }: Binding): BindingProblem[] {
@@ -71,31 +62,98 @@ export function checkBinding({ input, variables, body, sources }: Binding): Bind
   return problems;
 }
 
-/** Compiles a binding that `checkBinding` found nothing wrong with. */
-export function compileBinder(binding: Binding, readers: JsonReaders, options: BinderOptions): Binder {
+/**
+ * Compiles a binding that `checkBinding` found nothing wrong with, for JSON bodies. Parameters named in `reserved` are
+ * not bound.
+ */
+export function compileBinder(
+  binding: Binding,
+  readers: JsonReaders,
+  options: BinderOptions,
+  reserved: readonly string[] = [],
+): Binder {
+  const { input, body } = binding;
+  const bodyField = body === "" || body === "*" ? undefined : fieldOrThrow(input, body);
+  const readBody = body === "*" ? readers.message(input) : bodyField && readers.field(input, bodyField);
+  const mask = maskOf(binding, options);
+  const writeMask = mask && bodyField && compileMask(mask, bodyField, options);
+  const read: ReadBody | undefined =
+    readBody &&
+    ((json, hasMask) => {
+      if (isBlank(json)) return;
+      readBody(json, 0, json.length);
+      if (writeMask !== undefined && !hasMask) writeMask();
+    });
+  return compileAround(binding, options, reserved, read);
+}
+
+/** As `compileBinder`, for forms; null where the body is nothing that a form can set. */
+export function compileFormBinders(
+  binding: Binding,
+  readers: JsonReaders,
+  options: BinderOptions,
+  reserved: readonly string[] = [],
+): FormBinders | null {
+  const { input, body } = binding;
+  const field = body === "" || body === "*" ? undefined : fieldOrThrow(input, body);
+  const message = formMessageOf(input, body, field);
+  if (message === undefined) return null;
+  const form = new Form({ message, field, readers, json: options });
+  const mask = field && hasMask(field) ? maskOf(binding, options) : undefined;
+  const reading =
+    (read: (form: Uint8Array, type: string, paths?: Set<string>) => void): ReadBody =>
+    (bytes, hasMask, headers) => {
+      const paths = mask === undefined || hasMask ? undefined : new Set<string>();
+      read(bytes, headers?.header("content-type") ?? "", paths);
+      if (paths !== undefined && mask !== undefined && paths.size > 0) writeMaskOf(mask, paths);
+    };
+  const bindPairs = compileAround(
+    binding,
+    options,
+    reserved,
+    reading((pairs, _, paths) => form.readPairs(pairs, paths)),
+  );
+  const bindParts = compileAround(
+    binding,
+    options,
+    reserved,
+    reading((parts, type, paths) => form.readParts(partsOf(parts, type), paths)),
+  );
+  return {
+    pairs: { bind: bindPairs, bindStream: compilePairsStream(bindPairs) },
+    parts: { bind: bindParts, bindStream: compileFormStream(form, bindParts) },
+  };
+}
+
+/** Appends to `wire` what a body says; `hasMask` where the query says what a PATCH changes. */
+type ReadBody = (body: Uint8Array, hasMask: boolean, headers: RequestHeaders | undefined) => void;
+
+/** Query, body, headers and variables as one message. */
+function compileAround(
+  binding: Binding,
+  options: BinderOptions,
+  reserved: readonly string[],
+  readBody: ReadBody | undefined,
+): Binder {
   const { input, variables, body } = binding;
   const unknown = options.unknownQuery;
   const bodyField = body === "" || body === "*" ? undefined : fieldOrThrow(input, body);
-  const readBody = body === "*" ? readers.message(input) : bodyField && readers.field(input, bodyField);
-  const mask = binding.method === "PATCH" && options.updateMask === "auto" ? updateMaskOf(input) : undefined;
   const readQuery =
     body === "*"
-      ? noQuery(unknown)
-      : compileQuery({ message: input, unknown, enums: options, bodyField, watched: mask });
-  const writeMask = mask && bodyField && compileMask(mask, bodyField, options);
+      ? noQuery(unknown, reserved)
+      : compileQuery(
+          { message: input, unknown, enums: options, bodyField, watched: maskOf(binding, options) },
+          reserved,
+        );
   const targets = variables.map((variable) => targetOrThrow(input, variable, options));
-
   const readSources = binding.sources.length === 0 ? undefined : compileSources(input, binding.sources, options);
 
   // In this order, since of two values for one field the last one on the wire wins, members of a oneof included: the
   // path over headers over the body over the query.
-  return (values, query, json, headers) => {
+  return (values, query, bytes, headers) => {
     wire.reset();
     const hasMask = query !== "" && readQuery(query);
-    if (readBody !== undefined && json !== null && !isBlank(json)) {
-      readBody(json, 0, json.length);
-      if (writeMask !== undefined && !hasMask) writeMask();
-    }
+    if (readBody !== undefined && bytes !== null) readBody(bytes, hasMask, headers);
     if (readSources !== undefined) {
       if (headers === undefined) throw new Error("this binding reads headers, and was given none");
       readSources(headers);
@@ -108,13 +166,17 @@ export function compileBinder(binding: Binding, readers: JsonReaders, options: B
   };
 }
 
+function maskOf(binding: Binding, options: BinderOptions): DescField | undefined {
+  return binding.method === "PATCH" && options.updateMask === "auto" ? updateMaskOf(binding.input) : undefined;
+}
+
 /** With the whole message in the body, there is nothing left for parameters (http.proto, rule 2 of "body"). */
-function noQuery(unknown: "reject" | "ignore"): QueryReader {
+function noQuery(unknown: "reject" | "ignore", reserved: readonly string[]): QueryReader {
   return (query) => {
     const name = query
       .split("&")
-      .find((part) => part !== "")
-      ?.split("=")[0];
+      .map((part) => (part.split("=")[0] ?? "").replace(/^%24/, "$"))
+      .find((found) => found !== "" && !reserved.includes(found));
     if (name === undefined || unknown === "ignore") return false;
     throw fieldError("FIELD_UNKNOWN", name.slice(0, 200), "the whole message is in the body; there are no parameters");
   };

@@ -1,5 +1,5 @@
 import type { RequestHeaders } from "./field-source.ts";
-import type { Binder } from "./bind.ts";
+import type { Binder, StreamBinder } from "./binder.ts";
 import { lengthOfVarint, tagBytes } from "./wire.ts";
 import { cursor, skipField, varintLength, varintTag, Wire, WireError } from "./wire-scan.ts";
 
@@ -66,12 +66,46 @@ function headerText(bytes: Uint8Array, from: number, to: number): string {
  * 0 where it is the message. `bindRest` makes the rest of the message, which wins over the body.
  */
 export function compileHttpBodyBinder(field: number, bindRest: Binder): Binder {
-  const tag = field === 0 ? [] : tagBytes(field, Wire.Bytes);
+  const message = compileMessage(field);
   return (variables, query, body, headers) => {
     const rest = bindRest(variables, query, null, headers);
-    if (body === null) return rest;
-    const type = Buffer.from(contentType(headers));
-    const length = sizeOf(type) + sizeOf(body);
+    return body === null ? rest : message(contentType(headers), body, rest);
+  };
+}
+
+/**
+ * As `compileHttpBodyBinder`, where a body of any size becomes a stream: each piece is the data of a message as it
+ * comes, and the first message has the type and the rest. An empty body is one message without data.
+ */
+export function compileHttpBodyStream(field: number, bindRest: Binder): StreamBinder {
+  const message = compileMessage(field);
+  return ({ variables, query, headers }, send) => {
+    let type = contentType(headers);
+    let rest = bindRest(variables, query, null, headers);
+    let isFirst = true;
+    const push = (piece: Uint8Array): void => {
+      send(message(type, piece, rest));
+      type = "";
+      rest = NOTHING;
+      isFirst = false;
+    };
+    return {
+      push,
+      end() {
+        if (isFirst) push(NOTHING);
+      },
+    };
+  };
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** Gives what makes a message of an HttpBody with this type and data, which is its field, and other bytes behind it. */
+function compileMessage(field: number): (contentType: string, data: Uint8Array, rest: Uint8Array) => Buffer {
+  const tag = field === 0 ? [] : tagBytes(field, Wire.Bytes);
+  return (contentType, data, rest) => {
+    const type = Buffer.from(contentType);
+    const length = sizeOf(type) + sizeOf(data);
     const size = field === 0 ? length : tag.length + lengthOfVarint(length) + length;
     const message = Buffer.allocUnsafe(size + rest.length);
     let o = 0;
@@ -80,7 +114,7 @@ export function compileHttpBodyBinder(field: number, bindRest: Binder): Binder {
       o = writeVarint(message, o, length);
     }
     o = writeBytes(message, o, TYPE_TAG, type);
-    o = writeBytes(message, o, DATA_TAG, body);
+    o = writeBytes(message, o, DATA_TAG, data);
     message.set(rest, o);
     return message;
   };

@@ -38,9 +38,15 @@ export interface RequestOptions {
   readonly unknownQuery: "reject" | "ignore";
   /** Whether a PATCH that says no `update_mask` gets one that lists the fields of its body. */
   readonly updateMask: "auto" | "off";
+  /** Whose forms are taken as bodies: those of pages of this origin and of what is no browser, anybody's, or none. */
+  readonly forms: "same_origin" | "any" | "off";
 }
 
-export const defaultRequestOptions: RequestOptions = { unknownQuery: "reject", updateMask: "auto" };
+export const defaultRequestOptions: RequestOptions = {
+  unknownQuery: "reject",
+  updateMask: "auto",
+  forms: "same_origin",
+};
 
 /** A field that a request's header or cookie sets. */
 export interface FieldSource {
@@ -57,6 +63,14 @@ const requestShape = {
       "that lists the fields of its body (auto).",
     of: ["auto", "off"],
     default: "auto",
+  }).optional(),
+  forms: choice({
+    docs:
+      "Bodies of application/x-www-form-urlencoded and multipart/form-data: taken, but not from pages of other " +
+      "origins (same_origin), which browsers let send forms with the user's cookies and ask nobody; from any page; " +
+      "or refused (off).",
+    of: ["same_origin", "any", "off"],
+    default: "same_origin",
   }).optional(),
 };
 
@@ -175,6 +189,6 @@ export function toJsonPolicy({ json, request }: Parsed) {
       enumCase: json?.enum_case,
       unknownFields: json?.unknown_fields,
     },
-    request: { unknownQuery: json?.unknown_query, updateMask: request?.update_mask },
+    request: { unknownQuery: json?.unknown_query, updateMask: request?.update_mask, forms: request?.forms },
   };
 }

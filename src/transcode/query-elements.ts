@@ -11,6 +11,9 @@ import { ROOM, wire } from "./wire.ts";
 /** Indexes go from 0 without gaps, so that no more are of use than there may be parameters. */
 export const MAX_PARAMETERS = 1000;
 
+/** As much of a target as tells whether it may be set. */
+type Taken = Pick<Target, "kind" | "id" | "oneofs" | "isRepeated"> | Pick<Container, "kind" | "id" | "oneofs">;
+
 /** What parameters say of one message: the request's, or one that is an element. */
 export class Scope {
   /** Fields from the request's message down to this one. */
@@ -31,7 +34,7 @@ export class Scope {
   }
 
   /** Takes note that a parameter sets a field; a second value is refused where one is taken, and so is a second member of a oneof. */
-  take(target: Target | Container, name: string): void {
+  take(target: Taken, name: string): void {
     const { id, oneofs } = target;
     const before = this.given.get(id);
     const now = target.kind === "container" ? 1 : 0;

@@ -134,7 +134,7 @@ function toContainer(way: Way, field: ContainerField, enums: EnumOptions): Conta
   };
 }
 
-function wayOf(fields: readonly DescField[]): Way {
+export function wayOf(fields: readonly DescField[]): Way {
   const ids = fields.map((_, depth) =>
     fields
       .slice(0, depth + 1)

@@ -48,6 +48,14 @@ export function compileMaskWriter(mask: DescField, message: DescMessage, options
   };
 }
 
+/** Appends to `wire` a mask of paths that are known. */
+export function writeMaskOf(mask: DescField, paths: Iterable<string>): void {
+  const opened = openMessage(mask);
+  limit = wire.length + MAX_MASK_BYTES;
+  for (const path of paths) writePath(path, mask.name);
+  closeMessage(mask, opened);
+}
+
 // A body of 4 MiB can name fields whose paths take a hundred times as much: those of a message that holds itself.
 const MAX_MASK_BYTES = 262_144;
 let limit = 0;

@@ -1,7 +1,16 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { describe, it } from "node:test";
 import { Metadata, status } from "@grpc/grpc-js";
-import { decode, encode, metadataOf, startKindsGateway, type ErrorJson, type StreamCall } from "../support/kinds.ts";
+import {
+  decode,
+  encode,
+  metadataOf,
+  startKindsGateway,
+  type ErrorJson,
+  type StreamCall,
+  type UploadCall,
+} from "../support/kinds.ts";
 import { ask, RawClient, requestBytes } from "../support/raw-http.ts";
 
 const EVERY_BYTE = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
@@ -180,5 +189,53 @@ describe("a stream of google.api.HttpBody", () => {
     };
     const reply = await ask(gateway, "/v1/load/x");
     assert.deepEqual([reply.status, reply.text(), reply.complete], [200, "one", false]);
+  });
+});
+
+describe("a stream of google.api.HttpBody from the client", () => {
+  it("is the body of any type in pieces: the first message has the type", async (t) => {
+    const seen: unknown[] = [];
+    const started = Promise.withResolvers<UploadCall>();
+    const { gateway } = await startKindsGateway(
+      t,
+      {},
+      {
+        upload(call, reply) {
+          started.resolve(call);
+          call.on("data", (message: Buffer) => seen.push(decode("google.api.HttpBody", message)));
+          call.on("end", () => reply(null, encode("Result", { index: seen.length })));
+        },
+      },
+    );
+    const client = new RawClient(gateway.port);
+    const headers = { "content-type": "image/png; a=b", "transfer-encoding": "chunked" };
+    client.send(requestBytes("/v1/upload", { method: "POST", headers })).send("3\r\none\r\n");
+    await once(await started.promise, "data");
+    client.send("3\r\ntwo\r\n0\r\n\r\n");
+    assert.deepEqual((await client.reply()).json(), { index: 2 });
+    client.close();
+    assert.deepEqual(seen, [{ contentType: "image/png; a=b", data: "b25l" }, { data: "dHdv" }]);
+  });
+
+  it("may be a field: the first message has the others, and it is one where the body is empty", async (t) => {
+    const seen: unknown[] = [];
+    const { gateway } = await startKindsGateway(
+      t,
+      {},
+      {
+        store(call, reply) {
+          call.on("data", (message: Buffer) => seen.push(decode("Attachment", message)));
+          call.on("end", () => reply(null, encode("Result", {})));
+        },
+      },
+    );
+    const form = { "content-type": "multipart/form-data; boundary=a" };
+    await ask(gateway, "/v1/store/t?filename=n", { method: "PUT", headers: form, body: "as it is" });
+    assert.deepEqual(seen.splice(0), [
+      { tenant: "t", filename: "n", file: { contentType: form["content-type"], data: "YXMgaXQgaXM=" } },
+    ]);
+    await ask(gateway, "/v1/store/t", { method: "PUT" });
+    assert.deepEqual(seen, [{ tenant: "t", file: {} }]);
+    assert.equal((await ask(gateway, "/v1/store/t?nothing=1", { method: "PUT", body: "x" })).status, 400);
   });
 });

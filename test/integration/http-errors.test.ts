@@ -157,7 +157,15 @@ describe("a failure of the gateway's", () => {
       ["/v1/echo", { body: "a=b", headers: { "content-type": "text/plain" } }, "UNSUPPORTED_MEDIA_TYPE"],
       ["/v1/echo", { body: "{}", headers: { "content-encoding": "gzip" } }, "UNSUPPORTED_CONTENT_ENCODING"],
       ["/v1/act/x", { headers: { "grpc-timeout": "soon" } }, "HEADER_INVALID"],
-      ["/v1/upload", { body: "{}" }, "RPC_KIND_UNSUPPORTED"],
+      ["/v1/echo", { body: "a", headers: { "content-type": "multipart/form-data; boundary=b" } }, "FORM_MALFORMED"],
+      [
+        "/v1/echo",
+        {
+          body: "f_string=a",
+          headers: { "content-type": "application/x-www-form-urlencoded", origin: "https://elsewhere.test" },
+        },
+        "FORM_CROSS_ORIGIN",
+      ],
     ];
     for (const [path, options, code] of rows) {
       const before = gateway.lines.length;

@@ -76,6 +76,8 @@ export interface Behaviour {
   keep(call: UnaryCall, reply: UnaryReply): void;
   load(call: StreamCall): void;
   collect(call: UploadCall, reply: UnaryReply): void;
+  upload(call: UploadCall, reply: UnaryReply): void;
+  store(call: UploadCall, reply: UnaryReply): void;
   chat(call: ChatCall): void;
 }
 
@@ -91,6 +93,8 @@ export async function startKinds(t: TestContext, overrides: Partial<Behaviour> =
     keep: giveBack,
     load: endAtOnce,
     collect: countMessages,
+    upload: countBytes,
+    store: countBytes,
     chat: echo,
     ...overrides,
   };
@@ -101,6 +105,9 @@ export async function startKinds(t: TestContext, overrides: Partial<Behaviour> =
       "/kinds.v1.Kinds/Keep": { kind: "unary", handle: (call, reply) => behaviour.keep(call, reply) },
       "/kinds.v1.Kinds/Load": { kind: "server_stream", handle: (call) => behaviour.load(call) },
       "/kinds.v1.Kinds/Collect": { kind: "client_stream", handle: (call, reply) => behaviour.collect(call, reply) },
+      "/kinds.v1.Kinds/Upload": { kind: "client_stream", handle: (call, reply) => behaviour.upload(call, reply) },
+      "/kinds.v1.Kinds/Store": { kind: "client_stream", handle: (call, reply) => behaviour.store(call, reply) },
+      "/kinds.v1.Kinds/Attach": { kind: "unary", handle: giveBack },
       "/kinds.v1.Kinds/Chat": { kind: "bidi_stream", handle: (call) => behaviour.chat(call) },
       "/kinds.v1.Kinds/Act": { kind: "unary", handle: (call, reply) => behaviour.act(call, reply) },
       "/kinds.v1.Kinds/Watch": { kind: "server_stream", handle: (call) => behaviour.watch(call) },
@@ -120,6 +127,13 @@ function countMessages(call: UploadCall, reply: UnaryReply): void {
   const texts: string[] = [];
   call.on("data", (message: Buffer) => texts.push((decode("Kind", message) as { fString?: string }).fString ?? ""));
   call.on("end", () => reply(null, encode("Result", { name: texts.join(), index: texts.length })));
+}
+
+/** Answers with the bytes of all messages. */
+function countBytes(call: UploadCall, reply: UnaryReply): void {
+  let bytes = 0;
+  call.on("data", (message: Buffer) => (bytes += message.length));
+  call.on("end", () => reply(null, encode("Result", { index: bytes })));
 }
 
 function echo(call: ChatCall): void {
@@ -185,6 +199,10 @@ routes:
   - { rpc: kinds.v1.Kinds/Collect, get: "/v1/collect/{f_string}" }
   - { rpc: kinds.v1.Kinds/Chat, post: "/v1/chat/{f_string}", body: "*" }
   - { rpc: kinds.v1.Kinds/Upload, post: /v1/upload, body: "*" }
+  - { rpc: kinds.v1.Kinds/Attach, post: /v1/attach, body: "*" }
+  - { rpc: kinds.v1.Kinds/Attach, post: "/v1/attach/{tenant}", body: inner, additional_bindings: [{ patch: "/v1/attach/{tenant}", body: inner }] }
+  - { rpc: kinds.v1.Kinds/Store, post: "/v1/store/{tenant}", body: "*", additional_bindings: [{ post: "/v1/inner/{tenant}", body: inner }] }
+  - { rpc: kinds.v1.Kinds/Store, put: "/v1/store/{tenant}", body: file }
   - { rpc: kinds.v1.Kinds/Echoed, post: /v1/echoed, body: "*" }
   - { rpc: kinds.v1.Kinds/Keep, put: "/v1/files/{name}", body: content, response_body: content }
   - { rpc: kinds.v1.Kinds/Keep, post: "/v1/files/{name}", body: content }

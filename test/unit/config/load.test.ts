@@ -91,7 +91,7 @@ describe("parseConfig()", () => {
             enumCase: "exact",
             unknownFields: "reject",
           },
-          request: { unknownQuery: "reject", updateMask: "auto" },
+          request: { unknownQuery: "reject", updateMask: "auto", forms: "same_origin" },
         },
         position: { line: 2, column: 14 },
       },
@@ -208,7 +208,7 @@ routing: { trailing_slash: ignore, unescape: all }
         enumCase: "ignore",
         unknownFields: "ignore",
       },
-      request: { unknownQuery: "ignore", updateMask: "off" },
+      request: { unknownQuery: "ignore", updateMask: "off", forms: "same_origin" },
     });
     assert.deepEqual(
       other?.etcd,
@@ -337,7 +337,10 @@ routes:
       route('get: /c, request: { from: { a: { header: "x y" } } }'),
       '3:65: routes[0].request.from.a.header: expected a header name such as x-tenant, not "x y"',
     ],
-    [`${GOOD}defaults: { request: { from: {} } }`, '4:24: defaults.request: unknown key "from"; expected update_mask'],
+    [
+      `${GOOD}defaults: { request: { from: {} } }`,
+      '4:24: defaults.request: unknown key "from"; expected update_mask, forms',
+    ],
     // routing
     [
       `${GOOD}routing: { trailing_slash: redirect, unescape: none }`,

@@ -1,14 +1,29 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { checkContentHeaders } from "../../../src/exchange/content.ts";
-import type { HttpExchange } from "../../../src/exchange/http.ts";
+import { bindersFor } from "../../../src/exchange/content.ts";
+import { GatewayError } from "../../../src/core/errors.ts";
+import type { Route } from "../../../src/exchange/route.ts";
+import type { BodyBinders } from "../../../src/transcode/binder.ts";
 
-function check(headers: Readonly<Record<string, string>>): string | null {
-  const http = { header: (name: string) => headers[name] } as HttpExchange; // all that it asks
-  return checkContentHeaders(http, "json")?.message ?? null;
+const pairs = {} as BodyBinders;
+const parts = {} as BodyBinders;
+const route = {
+  kind: "unary",
+  takesHttpBody: false,
+  forms: null,
+  takesForeignForms: false,
+} as Route; // all that it asks
+
+function choose(headers: Readonly<Record<string, string>>, of: Partial<Route> = {}): BodyBinders | GatewayError {
+  return bindersFor({ ...route, ...of }, { header: (name) => headers[name] });
 }
 
-describe("checkContentHeaders()", () => {
+function check(headers: Readonly<Record<string, string>>): string | null {
+  const found = choose(headers);
+  return found instanceof GatewayError ? found.message : null;
+}
+
+describe("bindersFor()", () => {
   it("takes JSON in UTF-8 under any of its names, and a body without a type", () => {
     assert.equal(check({}), null);
     for (const type of [
@@ -62,6 +77,39 @@ describe("checkContentHeaders()", () => {
     for (const encoding of ["identity", "Identity", ""]) assert.equal(check({ "content-encoding": encoding }), null);
     for (const encoding of ["gzip", "br", "identity, gzip", "x"]) {
       assert.match(check({ "content-encoding": encoding }) ?? "", /^content-encoding ".*" is not supported/);
+    }
+  });
+});
+
+describe("bindersFor(): forms", () => {
+  const forms = { pairs, parts };
+
+  it("are taken where the route has them", () => {
+    assert.equal(choose({ "content-type": "application/x-www-form-urlencoded" }, { forms }), pairs);
+    assert.equal(choose({ "content-type": "Multipart/Form-Data; boundary=a" }, { forms }), parts);
+    for (const type of ["multipart/mixed; boundary=a", "multipart/form-data", "application/x-www-form-urlencodedx"]) {
+      const refusal = choose({ "content-type": type }, { forms });
+      assert.match(String(refusal), /expected application\/json or a form$/, type);
+    }
+  });
+
+  it("are refused from pages of other origins, unless the route takes them from any", () => {
+    const type = { "content-type": "application/x-www-form-urlencoded", host: "api.test" };
+    const table: readonly (readonly [Record<string, string>, boolean])[] = [
+      [{}, true], // no browser
+      [{ "sec-fetch-site": "same-origin", origin: "https://api.test" }, true],
+      [{ "sec-fetch-site": "none" }, true], // typed by the user
+      [{ "sec-fetch-site": "same-site", origin: "https://www.api.test" }, false],
+      [{ "sec-fetch-site": "cross-site", origin: "https://evil.test" }, false],
+      [{ origin: "https://api.test" }, true],
+      [{ origin: "https://evil.test" }, false],
+      [{ origin: "null" }, false], // a sandboxed frame
+    ];
+    for (const [headers, isTaken] of table) {
+      const found = choose({ ...type, ...headers }, { forms });
+      assert.equal(found === pairs, isTaken, JSON.stringify(headers));
+      if (!isTaken) assert.equal((found as GatewayError).code, "FORM_CROSS_ORIGIN");
+      assert.equal(choose({ ...type, ...headers }, { forms, takesForeignForms: true }), pairs);
     }
   });
 });

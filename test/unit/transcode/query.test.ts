@@ -2,14 +2,15 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fromBinary, toJson, type JsonValue } from "@bufbuild/protobuf";
 import { GatewayError } from "../../../src/core/errors.ts";
-import { compileQuery, type QueryOptions } from "../../../src/transcode/query.ts";
+import type { NameOptions } from "../../../src/transcode/named-values.ts";
+import { compileQuery } from "../../../src/transcode/query.ts";
 import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { wire } from "../../../src/transcode/wire.ts";
 import { fieldOf, messageType, registry } from "../../support/transcode-schema.ts";
 
 const All = messageType("All");
 
-function bytesOf(query: string, options: Partial<QueryOptions> = {}): Buffer {
+function bytesOf(query: string, options: Partial<NameOptions> = {}): Buffer {
   const read = compileQuery({
     message: All,
     unknown: "reject",
@@ -22,12 +23,12 @@ function bytesOf(query: string, options: Partial<QueryOptions> = {}): Buffer {
   return wire.take();
 }
 
-function read(query: string, options: Partial<QueryOptions> = {}): JsonValue {
+function read(query: string, options: Partial<NameOptions> = {}): JsonValue {
   const message = options.message ?? All;
   return toJson(message, fromBinary(message, bytesOf(query, options)), { registry });
 }
 
-function refusal(query: string, options: Partial<QueryOptions> = {}): string {
+function refusal(query: string, options: Partial<NameOptions> = {}): string {
   try {
     bytesOf(query, options);
   } catch (error) {
