@@ -8,7 +8,8 @@ import { toSchemaSource } from "../schema/options.ts";
 import { toTls } from "../tls/options.ts";
 import { toFieldSources } from "../transcode/options.ts";
 import { toKeepalive } from "../upstream/options.ts";
-import type { Config, PlacedRule, Policy, RouteConfig, UpstreamConfig } from "./config.ts";
+import { readApiService } from "./api-service.ts";
+import type { Config, PlacedRule, Policy, RouteConfig, ServiceRoute, UpstreamConfig } from "./config.ts";
 import { nearestSpot } from "./issues.ts";
 import { formatPath, type Path } from "./path.ts";
 import { defaultPolicy, mergePolicy, toPolicyOverrides } from "./policy.ts";
@@ -48,13 +49,15 @@ class Builder {
     const { read, services } = parsed.annotations;
     const defaults = mergePolicy(defaultPolicy, toPolicyOverrides(parsed.defaults));
     if (!read && services.length > 0) this.warn(["annotations", "services"], "has no effect without read: true");
-    if (!read && parsed.routes.length === 0) {
-      this.warn([], "nothing is served: there are no routes, and annotations.read is not true");
+    const upstreams = Object.entries(parsed.upstreams).map(([name, one]) => this.buildUpstream(name, one, defaults));
+    const isDerived = upstreams.some(({ serviceRoutes, autoRoutes }) => serviceRoutes.length + autoRoutes.length > 0);
+    if (!read && !isDerived && parsed.routes.length === 0) {
+      this.warn([], "nothing is served: there are no routes, and neither annotations.read nor auto_routes is true");
     }
     return {
       file: this.file,
       server: toServerOptions(parsed.server),
-      upstreams: Object.entries(parsed.upstreams).map(([name, one]) => this.buildUpstream(name, one, defaults)),
+      upstreams,
       routes: parsed.routes.map((route, index) => this.buildRoute(route, ["routes", index])),
       annotations: { read, services },
       routing: toRoutingOptions(parsed.routing),
@@ -79,9 +82,23 @@ class Builder {
       keepalive: toKeepalive(parsed.keepalive),
       tls: toTls(parsed.tls, this.readFile, (key, message) => this.refuse([...at, "tls", key], message)),
       etcd: toEtcdOptions(parsed.target, this.parsed.defaults.discovery, parsed.discovery),
+      serviceRoutes: parsed.api_service === undefined ? [] : this.readService(parsed.api_service, at),
+      autoRoutes: parsed.auto_routes ?? this.parsed.auto_routes,
       policy: mergePolicy(defaults, toPolicyOverrides(parsed)),
       position: this.keyAt(at),
     };
+  }
+
+  private readService(name: string, at: Path): readonly ServiceRoute[] {
+    let text: string;
+    try {
+      text = this.readFile(name);
+    } catch (error) {
+      const reason = (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : String(error);
+      this.refuse([...at, "api_service"], `${JSON.stringify(name)} cannot be read: ${reason}`);
+      return [];
+    }
+    return readApiService(text, path.join(path.dirname(this.file), name), this.problems);
   }
 
   private buildRoute(parsed: ParsedRoute, at: Path): RouteConfig {

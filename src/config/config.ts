@@ -47,8 +47,23 @@ export interface UpstreamConfig {
   readonly tls: TlsOptions | null;
   /** The etcd that an `etcd:` target is looked up in; null for other targets. */
   readonly etcd: EtcdOptions | null;
+  /** Routes of the google.api.Service file that it names. */
+  readonly serviceRoutes: readonly ServiceRoute[];
+  /** Patterns of services whose methods have a route of their own each; empty = none. */
+  readonly autoRoutes: readonly string[];
   readonly policy: Policy;
   readonly position: Position;
+}
+
+/** The rules that a google.api.Service file has for one rpc; places are `file:line:col`. */
+export interface ServiceRoute {
+  /** `pkg.Service/Method` */
+  readonly rpc: string;
+  readonly place: string;
+  readonly rules: readonly {
+    readonly rule: HttpRule;
+    readonly places: { readonly path: string; readonly body: string; readonly responseBody: string };
+  }[];
 }
 
 /** A rule and where its parts stand; a part that is not written has no position. */

@@ -1,10 +1,12 @@
 import { z } from "zod";
-import { flag, integer, list, record, section, text, type Complain } from "../core/options.ts";
+import { filled, flag, integer, list, record, section, text, type Complain } from "../core/options.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { discoverySection, targetOption } from "../discovery/options.ts";
 import { serverSection } from "../edge/options.ts";
 import {
   annotationsSection,
+  apiServiceOption,
+  autoRoutesOption,
   checkMethodKeys,
   checkRpc,
   routingSection,
@@ -38,6 +40,10 @@ const upstream = section(
     schema: schemaSection,
     ...connectionShape,
     discovery: discoverySection.optional(),
+    api_service: apiServiceOption.optional(),
+    auto_routes: autoRoutesOption({
+      docs: "As auto_routes of the file, for this upstream; wins over it. Services not of this upstream are passed over.",
+    }).optional(),
     ...policyShape,
   },
 );
@@ -75,14 +81,25 @@ const fileShape = {
   upstreams: record({ docs: "Upstreams by name." }, upstream),
   routes: list({ docs: "Routes, in any order.", default: [] }, route).prefault([]),
   annotations: annotationsSection.prefault({}),
+  auto_routes: filled(
+    autoRoutesOption({
+      docs:
+        "POST /pkg.Service/Method for every method, the message as JSON in the body: true, or a list of services, in which " +
+        "* is any run of characters. A declared route of the same method and path wins.",
+      default: false,
+    }),
+  ),
   routing: routingSection.prefault({}),
 };
+
+const OF_API_SERVICE = "belongs in a google.api.Service file, which an upstream names by api_service";
 
 /** routes.yaml as a whole. */
 export const fileSchema = section(
   {
     docs: "Configuration of Sluice, the gateway from HTTP/JSON to gRPC.",
-    later: ["include", "auth", "telemetry", "registration", "type", "http"],
+    later: ["include", "auth", "telemetry", "registration"],
+    misplaced: { type: OF_API_SERVICE, http: OF_API_SERVICE },
     check: checkUpstreams,
   },
   fileShape,
@@ -114,6 +131,9 @@ function checkUpstreams(file: Partial<ParsedFile>, complain: Complain): void {
     complain(["routes", index, "upstream"], `no upstream "${name}"${hint}`);
   }
   // A route that names none, or an annotation, may use any of them; an unknown name may be a slip for any.
+  const upstreams: readonly (Partial<ParsedUpstream> | undefined)[] = Object.values(file.upstreams ?? {});
+  const isDerived = upstreams.some((one) => one?.api_service !== undefined || (one?.auto_routes ?? []).length > 0);
+  if (isDerived || file.auto_routes === undefined || file.auto_routes.length > 0) return;
   const isSure = file.annotations?.read === false && routes.every((route) => names.includes(route?.upstream ?? ""));
   if (!isSure) return;
   for (const name of names) {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { choice, filled, flag, list, section, text, type Complain } from "../core/options.ts";
+import { choice, filled, flag, leaf, list, section, text, type Complain } from "../core/options.ts";
 import type { HttpRule } from "../schema/http-rule.ts";
 import { defaultRoutingOptions, type RoutingOptions } from "./table.ts";
 
@@ -130,6 +130,9 @@ function rpcHint(value: string): string | undefined {
   return /^\w+(\.\w+)+$/.test(value) ? `write ${toRpc({ selector: value })}, or use selector` : undefined;
 }
 
+// `*` is any run of characters.
+const SERVICE_GLOB = "[A-Za-z0-9_.*]+";
+
 /** `annotations:` of routes.yaml. */
 export const annotationsSection = section(
   { docs: "Routes from google.api.http annotations in the schemas. A route above replaces its rpc's annotation." },
@@ -140,13 +143,37 @@ export const annotationsSection = section(
         { docs: "Services whose annotations are read; * is any run of characters. Empty: all.", default: [] },
         text({
           docs: "A full service name, or a pattern such as library.v1.*.",
-          pattern: "[A-Za-z0-9_.*]+",
+          pattern: SERVICE_GLOB,
           what: "a service name or a pattern such as library.v1.*",
         }),
       ),
     ),
   },
 );
+
+/** `auto_routes:` of routes.yaml and of an upstream: patterns of services, none for false. */
+export function autoRoutesOption(docs: { readonly docs: string; readonly default?: boolean }) {
+  const item = { type: "string", pattern: `^${SERVICE_GLOB}$` };
+  const jsonSchema = {
+    title: "true, false or list of services",
+    anyOf: [{ type: "boolean" }, { type: "array", items: item }],
+  };
+  return leaf<readonly string[]>(docs, jsonSchema, (value) => {
+    if (value === true || value === "true") return { value: ["*"] };
+    if (value === false || value === "false") return { value: [] };
+    const isGlob = (one: unknown): boolean => typeof one === "string" && new RegExp(`^${SERVICE_GLOB}$`).test(one);
+    if (Array.isArray(value) && value.length > 0 && value.every(isGlob)) return { value: value as string[] };
+    return { expected: "expected true, false or a list of services such as library.v1.*" };
+  });
+}
+
+/** `api_service:` of an upstream. */
+export const apiServiceOption = text({
+  docs:
+    "A YAML file of type google.api.Service, as grpc_api_configuration of grpc-gateway: its http.rules become routes, " +
+    "in place of the annotations of their methods. Relative to the folder of this file.",
+  what: "a file name",
+});
 
 /** `routing:` of routes.yaml. */
 export const routingSection = section(

@@ -6,7 +6,7 @@ import { loadSchema } from "../schema/load.ts";
 import type { Schema } from "../schema/schema.ts";
 import { at, problemAt } from "./place.ts";
 import { toEntry, type ResolvedRoute } from "./resolved-route.ts";
-import { RouteResolver } from "./route-resolver.ts";
+import { AUTO, RouteResolver } from "./route-resolver.ts";
 
 /** What a configuration means, found out without a connection to anything. */
 export interface ResolvedRoutes {
@@ -32,19 +32,31 @@ export async function resolveRoutes(
   const schemas = await loadSchemas(config, load, problems);
   const resolver = new RouteResolver(config, schemas, problems);
   for (const route of config.routes) resolver.addDeclared(route);
+  resolver.addServiceRoutes();
   if (config.annotations.read) resolver.addAnnotated();
+  resolver.addAuto();
   const { table, conflicts, warnings } = buildRouteTable(resolver.routes.map(toEntry), config.routing);
-  for (const { second, message } of conflicts) problems.push(problemAt(second.place, message, "error"));
+  for (const { first, second, message } of conflicts) {
+    if (second.place !== AUTO) problems.push(problemAt(second.place, message, "error"));
+    else if (first.place === AUTO) problems.push(ambiguous(config, first.value, second.value));
+  }
   for (const { entry, message } of warnings) problems.push(problemAt(entry.place, message, "warning"));
   const routes = table.entries.map((entry) => entry.value);
   return {
     routes,
-    rows: resolver.routes.map(toRow),
+    rows: routes.map(toRow),
     schemas,
     routing: config.routing,
     errors: config.errors,
     problems,
   };
+}
+
+/** Two upstreams that both are asked to serve all methods of one service. */
+function ambiguous(config: Config, first: ResolvedRoute, second: ResolvedRoute): Problem {
+  const { name, position } = second.upstream;
+  const message = `upstream "${name}": auto_routes: POST ${second.rule.path} goes to upstream "${first.upstream.name}"`;
+  return { ...at(config, position, message), severity: "warning" };
 }
 
 async function loadSchemas(

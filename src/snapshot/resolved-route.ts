@@ -20,7 +20,7 @@ export interface ResolvedRoute {
   readonly idempotent: boolean | undefined;
   readonly sources: readonly FieldSource[];
   readonly replyFields: ReplyFields;
-  /** `routes.yaml:12:5` or the annotation's place. */
+  /** `routes.yaml:12:5` or the annotation's place; `auto` where nothing declares it. */
   readonly place: string;
 }
 

@@ -12,13 +12,18 @@ import { at, problemAt } from "./place.ts";
 import { checkReplyFields } from "./reply-fields.ts";
 import { fieldNamed, httpBodiesOf, kindOf, type ResolvedRoute } from "./resolved-route.ts";
 
+/** The place of a route that nothing declares. */
+export const AUTO = "auto";
+
+type Part = "path" | "body" | "responseBody" | "sources";
+
 /** Finds the rpc of every route of the file and of every annotation, and checks what binds them. */
 export class RouteResolver {
   readonly routes: ResolvedRoute[] = [];
   private readonly config: Config;
   private readonly schemas: ReadonlyMap<string, Schema>;
   private readonly problems: Problem[];
-  /** `upstream rpc` of every route in the file: it replaces the rpc's annotation. */
+  /** `upstream rpc` of every route in the file, then of service files: it replaces the rpc's annotation. */
   private readonly declared = new Set<string>();
 
   constructor(config: Config, schemas: ReadonlyMap<string, Schema>, problems: Problem[]) {
@@ -62,24 +67,62 @@ export class RouteResolver {
         if (wanted.length > 0 && !wanted.some((pattern) => pattern.test(service))) continue;
         found += rpc.httpRules.length;
         if (this.declared.has(`${upstream.name} ${rpc.rpc}`)) continue;
-        for (const rule of rpc.httpRules) {
-          this.add({
-            rule,
-            rpc,
-            upstream,
-            policy: upstream.policy,
-            idempotent: undefined,
-            sources: [],
-            replyFields: noReplyFields,
-            place: () => rpc.place,
-          });
-        }
+        for (const rule of rpc.httpRules) this.addPlain(rule, rpc, upstream, () => rpc.place);
       }
     }
     // Where a schema is missing, so may be its annotations.
     if (found > 0 || this.schemas.size < this.config.upstreams.length) return;
     const where = services.length === 0 ? "" : ` in a service of ${services.map((glob) => `"${glob}"`).join(", ")}`;
     this.problems.push(problemAt(this.config.file, `annotations: no method${where} has google.api.http`, "warning"));
+  }
+
+  /** Routes of google.api.Service files. */
+  addServiceRoutes(): void {
+    for (const upstream of this.config.upstreams) {
+      const methods = this.schemas.get(upstream.name)?.methods;
+      if (methods === undefined) continue;
+      for (const { rpc: name, place, rules } of upstream.serviceRoutes) {
+        const rpc = methods.get(name);
+        if (rpc === undefined) {
+          this.missingMethod(name, place, upstream);
+          continue;
+        }
+        const key = `${upstream.name} ${name}`;
+        if (this.declared.has(key)) continue;
+        this.declared.add(key);
+        for (const { rule, places } of rules) {
+          this.addPlain(rule, rpc, upstream, (part) => (part === "sources" ? place : places[part]));
+        }
+      }
+    }
+  }
+
+  /** Such files also speak of services that are served elsewhere (google.longrunning.Operations). */
+  private missingMethod(name: string, place: string, upstream: UpstreamConfig): void {
+    const service = name.slice(0, name.indexOf("/") + 1);
+    const methods = [...(this.schemas.get(upstream.name)?.methods.keys() ?? [])];
+    const message = `upstream "${upstream.name}" has no rpc "${name}"${this.suggest(name, [upstream])}`;
+    const isOfHere = methods.some((method) => method.startsWith(service));
+    this.problems.push(problemAt(place, message, isOfHere ? "error" : "warning"));
+  }
+
+  /** A route for every method of the services that are asked for; what cannot be served has none. */
+  addAuto(): void {
+    for (const upstream of this.config.upstreams) {
+      const wanted = upstream.autoRoutes.map(globToPattern);
+      for (const rpc of this.schemas.get(upstream.name)?.methods.values() ?? []) {
+        const service = rpc.rpc.slice(0, rpc.rpc.indexOf("/"));
+        if (!wanted.some((pattern) => pattern.test(service))) continue;
+        const rule = { method: "POST", path: rpc.path, body: "*", responseBody: "" };
+        const takesHttpBody = httpBodiesOf(rpc, rule).request;
+        if (isServed({ kind: kindOf(rpc), takesHttpBody })) this.addPlain(rule, rpc, upstream, () => AUTO);
+      }
+    }
+  }
+
+  private addPlain(rule: HttpRule, rpc: RpcMethod, upstream: UpstreamConfig, place: (part: Part) => string): void {
+    const { policy } = upstream;
+    this.add({ rule, rpc, upstream, policy, idempotent: undefined, sources: [], replyFields: noReplyFields, place });
   }
 
   private findUpstream(route: RouteConfig): UpstreamConfig | undefined {
@@ -137,7 +180,7 @@ export class RouteResolver {
     idempotent: boolean | undefined;
     sources: readonly FieldSource[];
     replyFields: ReplyFields;
-    place: (part: "path" | "body" | "responseBody" | "sources") => Position | string;
+    place: (part: Part) => Position | string;
   }): void {
     const { rule, rpc } = found;
     const before = this.problems.length;

@@ -29,12 +29,18 @@ upstreams:
 `;
 
 /** Runs `sluice check` and `sluice routes` on a file of these lines, in a folder of its own. */
-async function check(t: TestContext, body: string, head = HEAD): Promise<{ check: string[]; routes: string[] }> {
+async function check(
+  t: TestContext,
+  body: string,
+  head = HEAD,
+  service = "",
+): Promise<{ check: string[]; routes: string[] }> {
   const folder = await mkdtemp(path.join(os.tmpdir(), "sluice-check-"));
   t.after(() => rm(folder, { recursive: true }));
   const file = path.join(folder, "routes.yaml");
   await writeFile(file, head + body);
   await writeFile(path.join(folder, "library.proto"), PROTO);
+  if (service !== "") await writeFile(path.join(folder, "service.yaml"), service);
   const deps = {
     async load(name: string) {
       const { config, resolved } = await loadRoutes(name, { env: {} });
@@ -192,5 +198,81 @@ describe("sluice routes", () => {
       lines.includes('routes.yaml: warning: annotations: no method in a service of "other.*" has google.api.http'),
       lines.join(),
     );
+  });
+});
+
+describe("sluice check of a google.api.Service file", () => {
+  const head = `${HEAD}    api_service: service.yaml\n`;
+  const type = "type: google.api.Service\n";
+  const cases: [name: string, service: string, expected: string[]][] = [
+    [
+      "counts its routes, and leaves aside what is not about them",
+      `${type}authentication: { rules: [{ selector: "*" }] }\nhttp: { rules: [{ selector: library.v1.Library.GetBook, get: /v1/x }] }`,
+      ["ok: 1 route, 1 upstream"],
+    ],
+    [
+      "names what is wrong by its line",
+      `${type}http:
+  rules:
+    - selector: library.v1.Library.GetBok
+      get: /v1/x
+    - selector: library.v1.Library.GetBook
+      get: /v1/{nam}
+      additional_bindings: [{ post: /v1/y, body: boo }, { get: "/v1/{name" }]
+    - selector: google.longrunning.Operations.GetOperation
+      get: /v1/{name=operations/*}`,
+      [
+        `service.yaml:4:17: upstream "library" has no rpc "library.v1.Library/GetBok"; did you mean "library.v1.Library/GetBook"?`,
+        `service.yaml:7:12: variable {nam} of library.v1.GetBookRequest: unknown field "nam"; did you mean "name"?`,
+        `service.yaml:8:50: no field "boo" in library.v1.GetBookRequest; did you mean "book"?`,
+        `service.yaml:8:64: path template "/v1/{name": column 10: expected ".", "=" or "}", found the end`,
+        `service.yaml:9:17: warning: upstream "library" has no rpc "google.longrunning.Operations/GetOperation"`,
+      ],
+    ],
+    [
+      "refuses shapes that are none",
+      `${type}http:
+  rules:
+    - selector: "*"
+      get: /v1/x
+    - selector: library.v1.Library.GetBook
+      gett: /v1/x
+    - get: /v1/x`,
+      [
+        `service.yaml:4:17: http.rules[0].selector: expected one method such as library.v1.Library.GetBook, not "*"`,
+        `service.yaml:7:7: http.rules[1]: unknown key "gett"; did you mean "get"?`,
+        `service.yaml:8:7: http.rules[2]: missing key "selector": expected one method such as library.v1.Library.GetBook`,
+      ],
+    ],
+    [
+      "refuses another kind of file",
+      "version: 1",
+      ["service.yaml:1:1: expected a file of type: google.api.Service, not a map"],
+    ],
+  ];
+  for (const [name, service, expected] of cases) {
+    it(name, async (t) => assert.deepEqual((await check(t, "", head, service)).check, expected));
+  }
+
+  it("lets routes of the file go before it, and it before annotations", async (t) => {
+    const service = `${type}http: { rules: [{ selector: library.v1.Library.GetBook, get: /svc }, { selector: library.v1.Library.ListBooks, get: /svc/list }] }`;
+    const { routes } = await check(
+      t,
+      `routes: [{ rpc: library.v1.Library/ListBooks, get: /declared }]\nannotations: { read: true, services: [library.*] }`,
+      head,
+      service,
+    );
+    const paths = routes.map((line) => line.split(/ +/)[1]);
+    assert.deepEqual(paths, ["PATH", "/declared", "/svc", "/v1/upload", "/v1/talk", "/v1/scan", "/v1/cover"]);
+    assert.match(routes[2] ?? "", /service\.yaml:2:62/);
+  });
+
+  it("is refused where it cannot be read, or stands in place of the configuration", async (t) => {
+    assert.deepEqual((await check(t, "", head)).check, [
+      `routes.yaml:6:18: upstreams.library.api_service: "service.yaml" cannot be read: there is no such file`,
+    ]);
+    assert.deepEqual((await check(t, "type: google.api.Service", HEAD)).check, [
+      "routes.yaml:6:1: type belongs in a google.api.Service file, which an upstream names by api_service",
+    ]);
   });
 });

@@ -65,6 +65,8 @@ describe("parseConfig()", () => {
         keepalive: null,
         tls: null,
         etcd: null,
+        serviceRoutes: [],
+        autoRoutes: [],
         policy: {
           timeoutMs: 5000,
           streamTimeoutMs: Infinity,
@@ -552,8 +554,8 @@ server: { port: -1 }
 upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: d }, discovery: { etcd: {} } } }`);
     assert.deepEqual(warnings.map(formatProblem), [
       "dir/r.yaml:2:16: warning: annotations.services: has no effect without read: true",
-      "dir/r.yaml:1:1: warning: nothing is served: there are no routes, and annotations.read is not true",
       "dir/r.yaml:3:71: warning: upstreams.u.discovery: has no effect on a pass target",
+      "dir/r.yaml:1:1: warning: nothing is served: there are no routes, and neither annotations.read nor auto_routes is true",
     ]);
   });
 
