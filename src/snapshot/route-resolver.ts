@@ -106,7 +106,7 @@ export class RouteResolver {
     this.problems.push(problemAt(place, message, isOfHere ? "error" : "warning"));
   }
 
-  /** A route for every method of the services that are asked for; what cannot be served has none. */
+  /** A route for every method of the services that are asked for. */
   addAuto(): void {
     for (const upstream of this.config.upstreams) {
       const wanted = upstream.autoRoutes.map(globToPattern);
@@ -114,8 +114,7 @@ export class RouteResolver {
         const service = rpc.rpc.slice(0, rpc.rpc.indexOf("/"));
         if (!wanted.some((pattern) => pattern.test(service))) continue;
         const rule = { method: "POST", path: rpc.path, body: "*", responseBody: "" };
-        const takesHttpBody = httpBodiesOf(rpc, rule).request;
-        if (isServed({ kind: kindOf(rpc), takesHttpBody })) this.addPlain(rule, rpc, upstream, () => AUTO);
+        this.addPlain(rule, rpc, upstream, () => AUTO);
       }
     }
   }
