@@ -5,8 +5,10 @@ import { RetryBudget } from "./call/retry-budget.ts";
 import type { UpstreamConfig } from "./config/config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Random } from "./core/random.ts";
+import { importPolicy } from "./policy-module.ts";
 import type { ResolverSource } from "./resolvers.ts";
 import type { UpstreamGauges } from "./telemetry/metrics.ts";
+import type { CreatePicker } from "./upstream/balancer/module.ts";
 import type { ConnectionFactory } from "./upstream/connection/connection.ts";
 import { createHttp2Connection } from "./upstream/connection/http2.ts";
 import type { UpstreamEvent } from "./upstream/event.ts";
@@ -33,6 +35,8 @@ export class UpstreamPool {
   private readonly options: PoolOptions;
   /** Keyed by everything in the configuration that cannot change without new connections. */
   private readonly entries = new Map<string, Entry>();
+  /** Policies of one's own by their paths. */
+  private readonly modules = new Map<string, CreatePicker>();
   private current: readonly string[] = [];
   /** Every upstream of the first configuration was ready: from then on one that is not takes nobody out of service. */
   private wasReady = false;
@@ -45,6 +49,10 @@ export class UpstreamPool {
   /** Imports what these upstreams need; before `take`. */
   async prepare(configs: readonly UpstreamConfig[]): Promise<void> {
     await this.options.resolvers.prepare(configs);
+    for (const { loadBalancing } of configs) {
+      if (loadBalancing.policy !== "module") continue;
+      this.modules.set(loadBalancing.path, await importPolicy(loadBalancing.path));
+    }
     // It costs a start 100 ms.
     if (configs.some(({ transport }) => transport === "grpc-js")) {
       this.grpcJs ??= await import("./upstream/connection/grpc-js.ts");
@@ -63,7 +71,7 @@ export class UpstreamPool {
         entry = this.open(config);
         this.entries.set(key, entry);
       } else {
-        entry.upstream.update(settingsOf(config));
+        entry.upstream.update(this.settingsOf(config));
         entry.upstream.budget.update(config.policy.retry.budget);
       }
       targets.set(config.name, entry.upstream);
@@ -131,12 +139,20 @@ export class UpstreamPool {
       connect: this.connectionOf(config),
       connectTimeoutMs: config.connectTimeoutMs,
       maxMessageBytes: config.maxMessageBytes,
-      ...settingsOf(config),
+      ...this.settingsOf(config),
       clock,
       random,
       onEvent,
     });
     return { name: config.name, upstream, wasReady: false, cancelRelease: null };
+  }
+
+  private settingsOf({ loadBalancing, policy, removalGuardMs }: UpstreamConfig): UpstreamSettings {
+    const queue = policy.waitForReady.queue;
+    if (loadBalancing.policy !== "module") return { loadBalancing, queue, removalGuardMs };
+    const createPicker = this.modules.get(loadBalancing.path);
+    if (createPicker === undefined) throw new Error("prepare() was not called with this configuration");
+    return { loadBalancing: { policy: "module", createPicker }, queue, removalGuardMs };
   }
 
   private connectionOf({ transport, keepalive, tls }: UpstreamConfig): ConnectionFactory {
@@ -146,10 +162,6 @@ export class UpstreamPool {
     }
     return createHttp2Connection({ keepalive, tls });
   }
-}
-
-function settingsOf({ loadBalancing, policy, removalGuardMs }: UpstreamConfig): UpstreamSettings {
-  return { loadBalancing, queue: policy.waitForReady.queue, removalGuardMs };
 }
 
 function keyOf(config: UpstreamConfig): string {

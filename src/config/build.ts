@@ -7,6 +7,7 @@ import { toHttpRule, toRoutingOptions, toRpc } from "../routing/options.ts";
 import { toSchemaSource } from "../schema/options.ts";
 import { toTls } from "../tls/options.ts";
 import { toFieldSources } from "../transcode/options.ts";
+import { toLoadBalancing } from "../upstream/balancer/options.ts";
 import { toKeepalive } from "../upstream/options.ts";
 import { readApiService } from "./api-service.ts";
 import type { Config, PlacedRule, Policy, RouteConfig, ServiceRoute, UpstreamConfig } from "./config.ts";
@@ -74,7 +75,7 @@ class Builder {
       name,
       target: parsed.target,
       schema: toSchemaSource(parsed.schema, path.dirname(this.file)),
-      loadBalancing: parsed.load_balancing,
+      loadBalancing: toLoadBalancing(parsed.load_balancing, path.dirname(this.file)),
       connectTimeoutMs: parsed.connect_timeout,
       removalGuardMs: parsed.removal_guard,
       maxMessageBytes: parsed.limits.message,

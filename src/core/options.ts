@@ -113,6 +113,17 @@ export function integer(docs: Docs<number> & { readonly min: number; readonly ma
   });
 }
 
+/** A number in [min, max]. */
+export function decimal(docs: Docs<number> & { readonly min: number; readonly max: number }): z.ZodType<number> {
+  const { min, max } = docs;
+  const range = `number from ${min} to ${max}`;
+  return leaf(docs, orReference(range, { type: "number", minimum: min, maximum: max }), (value) => {
+    const number = typeof value === "string" && /^\d{1,9}(\.\d{1,9})?$/.test(value) ? Number(value) : value;
+    if (typeof number === "number" && number >= min && number <= max) return { value: number };
+    return { expected: `expected a ${range}` };
+  });
+}
+
 /** A TCP port; 0 lets the system choose. */
 export function port(docs: Docs<number>): z.ZodType<number> {
   return integer({ ...docs, min: 0, max: 65535 });

@@ -224,6 +224,7 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
         idempotent: route.idempotent,
         retry: route.retry,
         hedge: route.hedge,
+        hashKey: route.hashKey === null ? -1 : route.hashKey(this.http, this.clientAddress, message),
       },
       this,
     );

@@ -9,6 +9,7 @@ import type { HttpBodyReader } from "../transcode/http-body.ts";
 import type { JsonWriter } from "../transcode/json-write.ts";
 import type { StatusWriter } from "../transcode/status-json.ts";
 import type { EventHead } from "./event-head.ts";
+import type { HashKey } from "./hash-key.ts";
 import type { HeaderPolicy } from "./headers.ts";
 import type { ReplyHead } from "./reply-head.ts";
 
@@ -61,6 +62,8 @@ export interface Route extends BodyBinders {
   /** Silence after which a stream of events shows a sign of life; Infinity for never. */
   readonly heartbeatMs: number;
   readonly waitForReadyMs: number;
+  /** Null where nothing asks for it. */
+  readonly hashKey: HashKey | null;
 }
 
 /** What requests are served by: built once by a load, never changed, replaced as a whole by a reload. */

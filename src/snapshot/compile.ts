@@ -18,6 +18,7 @@ import { createJsonWriters, type JsonWriters } from "../transcode/json-write.ts"
 import { compileJsonStream } from "../transcode/message-stream.ts";
 import type { JsonOptions } from "../transcode/options.ts";
 import { createStatusWriter, type StatusWriter } from "../transcode/status-json.ts";
+import { compileHashKey } from "./hash-key.ts";
 import { fieldNamed, toEntry, type ResolvedRoute } from "./resolved-route.ts";
 import type { ResolvedRoutes } from "./resolve.ts";
 
@@ -104,6 +105,7 @@ class RouteCompiler {
       ndjson: policy.stream.ndjson === "bare" ? bareNdjsonShape : ndjsonShape,
       etag: policy.etag,
       heartbeatMs: policy.stream.heartbeatMs,
+      hashKey: compileHashKey(route.upstream, rpc.desc.input),
       waitForReadyMs: policy.waitForReady.timeoutMs,
     };
   }

@@ -4,6 +4,7 @@ import { problemsOf, type Problem } from "../core/problem.ts";
 import { buildRouteTable, type RoutingOptions } from "../routing/table.ts";
 import { loadSchema } from "../schema/load.ts";
 import type { Schema } from "../schema/schema.ts";
+import { checkHashKeys } from "./hash-key.ts";
 import { at, problemAt } from "./place.ts";
 import { toEntry, type ResolvedRoute } from "./resolved-route.ts";
 import { AUTO, RouteResolver } from "./route-resolver.ts";
@@ -42,6 +43,7 @@ export async function resolveRoutes(
   }
   for (const { entry, message } of warnings) problems.push(problemAt(entry.place, message, "warning"));
   const routes = table.entries.map((entry) => entry.value);
+  problems.push(...checkHashKeys(config, routes));
   return {
     routes,
     rows: routes.map(toRow),

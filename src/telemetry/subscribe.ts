@@ -28,6 +28,9 @@ export function observeUpstream(log: Log, metrics: Metrics): (event: UpstreamEve
       case "removal_held":
         metrics.upstreamEvent(event.upstream, type);
         return log.logger.warn(facts, MESSAGES[type]);
+      case "policy_failed":
+        metrics.upstreamEvent(event.upstream, type);
+        return log.logger.error(facts, MESSAGES[type]);
       case "endpoint_added":
       case "endpoint_removed":
         return log.logger.debug(facts, MESSAGES[type]);
@@ -54,6 +57,7 @@ const MESSAGES = {
   list_updated: "endpoint list updated",
   endpoint_ejected: "endpoint ejected",
   endpoint_readmitted: "endpoint readmitted",
+  policy_failed: "load balancing module failed, least_request chooses in its place",
   discovery_trouble: "discovery in trouble, the last list stays in force",
   discovery_recovered: "discovery recovered",
   removal_held: "endpoint list in doubt, missing endpoints are kept while they are connected",

@@ -27,6 +27,8 @@ export type UpstreamEvent = { readonly upstream: string } & (
   | { readonly type: "endpoint_ejected"; readonly endpoint: string; readonly forMs: number }
   | { readonly type: "endpoint_readmitted"; readonly endpoint: string }
   | { readonly type: CallEvent }
+  /** The module that is its policy did what it may not; said once. */
+  | { readonly type: "policy_failed"; readonly reason: string }
   | { readonly type: "discovery_trouble"; readonly reason: string }
   | { readonly type: "discovery_recovered" }
 );

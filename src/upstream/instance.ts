@@ -26,6 +26,13 @@ export interface InstanceOptions {
   readonly connect: ConnectionFactory;
   readonly connection: ConnectionOptions;
   readonly clock: Clock;
+  /** Shared by all instances of an upstream. */
+  readonly load: UpstreamLoad;
+}
+
+export interface UpstreamLoad {
+  /** Attempts that run. */
+  inFlight: number;
 }
 
 /** One endpoint of the list with its connections and its health: what a balancer chooses. */
@@ -39,6 +46,9 @@ export class Instance implements Candidate {
   connections = 0;
   /** Ready ones that give no sign of life. */
   suspects = 0;
+  sinceMs = 0;
+  /** It is new, or could not be reached: ready again it begins slowly. */
+  isCold = true;
   /** Where the search for the least busy connection begins. */
   private nextMember = 0;
   private readonly options: InstanceOptions;
@@ -58,6 +68,10 @@ export class Instance implements Candidate {
 
   get isReady(): boolean {
     return this.connections > 0;
+  }
+
+  get capacity(): number {
+    return this.weight * this.members.length;
   }
 
   get isHealthy(): boolean {
@@ -114,6 +128,7 @@ export class Member implements Pick {
   readonly connection: Connection;
   readonly clock: Clock;
   private readonly listener: InstanceListener;
+  private readonly load: UpstreamLoad;
   isReady = false;
   /** It gives no sign of life. */
   isSuspect = false;
@@ -125,6 +140,7 @@ export class Member implements Pick {
     this.index = index;
     this.clock = options.clock;
     this.listener = listener;
+    this.load = options.load;
     this.connection = options.connect(instance.endpoint, options.connection, {
       onState: (state, reason) => {
         this.become(state === "ready", false);
@@ -152,11 +168,13 @@ export class Member implements Pick {
   began(): void {
     this.inFlight++;
     this.instance.inFlight++;
+    this.load.inFlight++;
   }
 
   ended(startMs: number, code: Code): void {
     this.inFlight--;
     this.instance.inFlight--;
+    this.load.inFlight--;
     this.listener.onDone(this.instance, startMs, code);
     if (this.inFlight === 0 && this.connection.state === "closed") this.listener.onDrained(this);
   }

@@ -1,23 +1,10 @@
+import { loadBalancingOption } from "./balancer/options.ts";
 import { choice, duration, filled, flag, section, size } from "../core/options.ts";
 import { tlsSection } from "../tls/options.ts";
 
 /** Keys of an upstream that say how its connections are kept and used. */
 export const connectionShape = {
-  load_balancing: section(
-    { docs: "How calls are shared among instances." },
-    {
-      policy: filled(
-        choice({
-          docs:
-            "least_request (the less busy of two chosen at random, by weight), round_robin (in turn) or " +
-            "weighted_round_robin (in turn, as often as the weight says).",
-          of: ["least_request", "round_robin", "weighted_round_robin"],
-          later: ["p2c_ewma", "random", "pick_first", "ring_hash", "maglev"],
-          default: "least_request",
-        }),
-      ),
-    },
-  ).prefault({}),
+  load_balancing: loadBalancingOption.prefault({}),
   connect_timeout: filled(
     duration({ docs: "Until TCP and HTTP/2 settings of one connection are done.", default: "3s" }),
   ),

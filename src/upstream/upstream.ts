@@ -6,18 +6,17 @@ import { gatewayError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import type { Code } from "../core/code.ts";
 import { NO_HASH_KEY, type Balancer } from "./balancer/balancer.ts";
-import { createBalancer } from "./balancer/create.ts";
+import { createBalancer, type BalancerSpec } from "./balancer/create.ts";
 import type { ConnectionFactory, ConnectionState } from "./connection/connection.ts";
 import type { UpstreamEvent } from "./event.ts";
 import { Instance, type InstanceListener, type InstanceOptions, type Member } from "./instance.ts";
-import type { LoadBalancing } from "./balancer/options.ts";
 import { RemovalGuard } from "./removal-guard.ts";
 import type { Endpoint, Resolver, ResolverListener } from "./resolver.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
 /** What may change without touching a connection. */
 export interface UpstreamSettings {
-  readonly loadBalancing: LoadBalancing;
+  readonly loadBalancing: BalancerSpec;
   /** Calls that may wait for a ready instance at one time. */
   readonly queue: number;
   /** How long instances that discovery lost at once are kept while they stay connected, ms; 0 not at all. */
@@ -74,13 +73,15 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   private readonly instances = new Map<string, Instance>();
   /** Instances with a ready connection: what the balancer knows. */
   private readonly ready = new Set<Instance>();
+  /** All instances, in discovery's order. */
+  private listed: readonly Instance[] = [];
   /** Connections of removed instances with attempts in flight. */
   private readonly draining = new Set<Member>();
   /** Instances that the list misses and that are kept, since the list is in doubt. */
   private readonly held = new Set<Instance>();
   private readonly guard: RemovalGuard;
   private readonly waiting = new WaitQueue();
-  private loadBalancing: LoadBalancing;
+  private loadBalancing: BalancerSpec;
   private balancer: Balancer<Instance>;
   private queue: number;
   private hasList = false;
@@ -97,9 +98,10 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
       connect,
       connection: { upstream: name, connectTimeoutMs, maxMessageBytes, clock },
       clock,
+      load: { inFlight: 0 },
     };
     this.loadBalancing = options.loadBalancing;
-    this.balancer = createBalancer(options.loadBalancing, options);
+    this.balancer = this.createBalancer(options.loadBalancing);
     this.queue = options.queue;
     this.guard = new RemovalGuard(options.removalGuardMs, clock, () => this.letGo([...this.held]));
     options.resolver.start(this);
@@ -139,8 +141,8 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     if (isDeepStrictEqual(loadBalancing, this.loadBalancing)) return;
     this.loadBalancing = loadBalancing;
     this.balancer.close?.();
-    this.balancer = createBalancer(loadBalancing, this.options);
-    this.balancer.list?.([...this.instances.values()]);
+    this.balancer = this.createBalancer(loadBalancing);
+    this.balancer.list?.(this.listed);
     for (const instance of this.ready) this.balancer.add(instance);
   }
 
@@ -196,7 +198,8 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
       this.drain(instance.update(endpoint));
       if (weight !== instance.weight && instance.isReady) this.balancer.change(instance);
     }
-    this.balancer.list?.([...this.instances.values()]);
+    this.listed = endpoints.flatMap(({ address }) => this.instances.get(address) ?? []).concat(...this.held);
+    this.balancer.list?.(this.listed);
     onEvent({ upstream, type: "list_updated", endpoints: this.instances.size, added, removed });
     if (this.held.size > 0) onEvent({ upstream, type: "removal_held", endpoints: this.held.size });
   }
@@ -215,6 +218,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
 
   onConnectionState(member: Member, state: ConnectionState, reason: string | undefined): void {
     const { endpoint, index, instance } = member;
+    if (state === "backoff" && !instance.isReady) instance.isCold = true;
     this.tellBalancer(instance);
     this.options.onEvent({ upstream: this.name, type: "connection_state", endpoint, index, state, reason });
     if (state === "ready") this.waiting.wake();
@@ -257,6 +261,8 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   /** Discovery was right. */
   private letGo(instances: readonly Instance[]): void {
     for (const instance of instances) this.remove(instance);
+    this.listed = this.listed.filter((instance) => !instances.includes(instance));
+    this.balancer.list?.(this.listed);
     const { size: endpoints } = this.instances;
     const removed = instances.length;
     this.options.onEvent({ upstream: this.name, type: "list_updated", endpoints, added: 0, removed });
@@ -282,10 +288,22 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     }
   }
 
+  private createBalancer(spec: BalancerSpec): Balancer<Instance> {
+    const { clock, random, onEvent } = this.options;
+    return createBalancer(spec, {
+      clock,
+      random,
+      totalInFlight: () => this.instanceOptions.load.inFlight,
+      onModuleFailure: (reason) => onEvent({ upstream: this.name, type: "policy_failed", reason }),
+    });
+  }
+
   private tellBalancer(instance: Instance): void {
     const wasReady = this.ready.has(instance);
     if (instance.isReady && wasReady) this.balancer.change(instance);
     else if (instance.isReady) {
+      if (instance.isCold) instance.sinceMs = this.options.clock.now();
+      instance.isCold = false;
       this.ready.add(instance);
       this.balancer.add(instance);
     } else if (wasReady) {

@@ -4,7 +4,7 @@ import { NO_HASH_KEY, type Balancer, type Candidate } from "../../src/upstream/b
 export type FakeCandidate = { -readonly [K in keyof Candidate]: Candidate[K] };
 
 export function candidate(endpoint: string, rest: Partial<Candidate> = {}): FakeCandidate {
-  return { endpoint, weight: 1, connections: 1, inFlight: 0, isHealthy: true, ...rest };
+  return { endpoint, weight: 1, connections: 1, capacity: 1, inFlight: 0, isHealthy: true, sinceMs: 0, ...rest };
 }
 
 /** Lists them and adds them as ready. */

@@ -12,6 +12,10 @@ export interface Candidate {
   readonly inFlight: number;
   /** False while it is ejected or gives no sign of life. */
   readonly isHealthy: boolean;
+  /** `weight` times all its connections, ready or not. */
+  readonly capacity: number;
+  /** When it came, or came back after it could not be reached; ms on the clock's axis. */
+  readonly sinceMs: number;
 }
 
 /** Asks for no instance in particular. */
@@ -42,6 +46,11 @@ export interface Balancer<C extends Candidate> {
   done?(candidate: C, startMs: number, code: Code): void;
   /** Ends its timers; nothing is asked of it after this. */
   close?(): void;
+}
+
+/** Its part of what is shared, in proportion to that of others. */
+export function shareOf({ weight, connections }: Candidate): number {
+  return weight * connections;
 }
 
 /** How good a choice it is: not tried before by this call, then in good health. */

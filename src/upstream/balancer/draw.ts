@@ -1,5 +1,6 @@
 import type { Random } from "../../core/random.ts";
-import { BEST_RANK, rankOf, type Candidate } from "./balancer.ts";
+import { BEST_RANK, rankOf, shareOf, type Candidate } from "./balancer.ts";
+import type { Ramp } from "./slow-start.ts";
 
 /** What a draw holds of a candidate. */
 export interface DrawEntry<C> {
@@ -13,7 +14,10 @@ export interface DrawEntry<C> {
 // Tries by lot before all are looked at. With half of them in bad health that happens once in 256 picks.
 const TRIES = 8;
 
-/** The ready instances in no order, to be drawn from in proportion to their shares in O(log n), where these are equal in O(1). */
+/**
+ * The ready instances in no order, to be drawn from in proportion to their shares: in O(log n), and in O(1) where these
+ * are equal.
+ */
 export class Draw<C extends Candidate, E extends DrawEntry<C>> {
   private readonly random: Random;
   private readonly entries: E[] = [];
@@ -21,13 +25,19 @@ export class Draw<C extends Candidate, E extends DrawEntry<C>> {
   /** Sums of shares up to each entry; null while they are all equal. */
   private sums: Float64Array | null = null;
   private isStale = false;
+  private readonly ramp: Ramp | null;
 
-  constructor(random: Random) {
+  constructor(random: Random, ramp: Ramp | null = null) {
     this.random = random;
+    this.ramp = ramp;
   }
 
   get size(): number {
     return this.entries.length;
+  }
+
+  [Symbol.iterator](): Iterator<E> {
+    return this.entries[Symbol.iterator]();
   }
 
   get(candidate: C): E | undefined {
@@ -38,6 +48,7 @@ export class Draw<C extends Candidate, E extends DrawEntry<C>> {
     entry.index = this.entries.length;
     this.entries.push(entry);
     this.byCandidate.set(entry.candidate, entry);
+    this.ramp?.add(entry.candidate);
     this.isStale = true;
   }
 
@@ -46,17 +57,23 @@ export class Draw<C extends Candidate, E extends DrawEntry<C>> {
     const last = this.entries.at(-1);
     if (entry === undefined || last === undefined) return;
     this.byCandidate.delete(candidate);
+    this.ramp?.remove(candidate);
     this.entries[entry.index] = last;
     last.index = entry.index;
     this.entries.pop();
     this.isStale = true;
   }
 
-  change(candidate: C, share: number): void {
+  change(candidate: C): void {
     const entry = this.byCandidate.get(candidate);
-    if (entry === undefined || entry.share === share) return;
-    entry.share = share;
+    if (entry === undefined || entry.share === shareOf(candidate)) return;
+    entry.share = shareOf(candidate);
     this.isStale = true;
+  }
+
+  /** What it gets of its share. */
+  rampOf({ candidate }: E): number {
+    return this.ramp === null ? 1 : this.ramp.of(candidate);
   }
 
   /** One of the best class (`rankOf`), other than `except`; undefined where there is no other. */
@@ -65,7 +82,8 @@ export class Draw<C extends Candidate, E extends DrawEntry<C>> {
     if (entries.length === 1) return entries[0] === except ? undefined : entries[0];
     for (let i = 0; i < TRIES; i++) {
       const entry = this.drawAny();
-      if (entry !== except && entry !== undefined && rankOf(entry.candidate, tried) === BEST_RANK) return entry;
+      if (entry === undefined || entry === except || rankOf(entry.candidate, tried) < BEST_RANK) continue;
+      if (this.ramp === null || this.random() < this.ramp.of(entry.candidate)) return entry;
     }
     return this.drawOfBest(tried, except);
   }
@@ -97,8 +115,9 @@ export class Draw<C extends Candidate, E extends DrawEntry<C>> {
         best = rank;
         total = 0;
       }
-      total += entry.share;
-      if (this.random() * total < entry.share) chosen = entry;
+      const share = entry.share * this.rampOf(entry);
+      total += share;
+      if (this.random() * total < share) chosen = entry;
     }
     return chosen;
   }

@@ -1,5 +1,6 @@
 import { BEST_RANK, rankOf, type Balancer, type Candidate } from "./balancer.ts";
 import { Heap, type HeapEntry } from "./heap.ts";
+import type { Ramp } from "./slow-start.ts";
 
 interface Entry<C> extends HeapEntry {
   readonly candidate: C;
@@ -7,6 +8,8 @@ interface Entry<C> extends HeapEntry {
   /** Its next turn on the virtual clock: not before `start`, and due by `finish`. */
   start: number;
   finish: number;
+  /** What it has saved up of turns, during a slow start. */
+  credit: number;
 }
 
 // Those in bad health that one pick passes over before it looks at all.
@@ -17,14 +20,19 @@ const MAX_PASSED = 8;
  * a b a a c a a, where plain weighted turns would come in a row. WF2Q+ (Bennett and Zhang, "Hierarchical Packet Fair
  * Queueing Algorithms", 1997): of those whose turn has begun on a clock that runs as picks are made, the one that is due
  * first. Whoever joins starts at the present, so others keep their order when the set changes, and whoever was passed
- * over, ejected for one, does not make up for it in a burst. A pick takes O(log n).
+ * over, ejected for one, does not make up for it in a burst. During a slow start only some of its turns are taken. A
+ * pick takes O(log n).
  */
-export function createRoundRobin<C extends Candidate>(shareOf: (candidate: C) => number): Balancer<C> {
-  return new RoundRobin(shareOf);
+export function createRoundRobin<C extends Candidate>(
+  shareOf: (candidate: C) => number,
+  ramp: Ramp | null = null,
+): Balancer<C> {
+  return new RoundRobin(shareOf, ramp);
 }
 
 class RoundRobin<C extends Candidate> implements Balancer<C> {
   private readonly shareOf: (candidate: C) => number;
+  private readonly ramp: Ramp | null;
   private readonly entries = new Map<C, Entry<C>>();
   /** Those whose turn has begun, by `finish`. */
   private readonly begun = new Heap<Entry<C>>();
@@ -34,15 +42,17 @@ class RoundRobin<C extends Candidate> implements Balancer<C> {
   private total = 0;
   private added = 0;
 
-  constructor(shareOf: (candidate: C) => number) {
+  constructor(shareOf: (candidate: C) => number, ramp: Ramp | null) {
     this.shareOf = shareOf;
+    this.ramp = ramp;
   }
 
   add(candidate: C): void {
     const share = this.shareOf(candidate);
     const order = this.added++;
-    const entry: Entry<C> = { candidate, share, start: this.present, finish: 0, key: 0, order, index: -1 };
+    const entry: Entry<C> = { candidate, share, start: this.present, finish: 0, credit: 0, key: 0, order, index: -1 };
     this.entries.set(candidate, entry);
+    this.ramp?.add(candidate);
     this.total += share;
     this.queue(entry);
   }
@@ -51,6 +61,7 @@ class RoundRobin<C extends Candidate> implements Balancer<C> {
     const entry = this.entries.get(candidate);
     if (entry === undefined) return;
     this.entries.delete(candidate);
+    this.ramp?.remove(candidate);
     this.total = this.entries.size === 0 ? 0 : this.total - entry.share;
     this.unqueue(entry);
   }
@@ -68,7 +79,7 @@ class RoundRobin<C extends Candidate> implements Balancer<C> {
   pick(tried: readonly string[]): C | null {
     let passed: Entry<C>[] | null = null;
     let chosen = this.next();
-    while (chosen !== undefined && rankOf(chosen.candidate, tried) < BEST_RANK) {
+    while (chosen !== undefined && (rankOf(chosen.candidate, tried) < BEST_RANK || !this.isDue(chosen))) {
       (passed ??= []).push(chosen);
       chosen = passed.length > MAX_PASSED ? undefined : this.next();
     }
@@ -84,9 +95,8 @@ class RoundRobin<C extends Candidate> implements Balancer<C> {
     const chosen = found ?? this.bestOfAll(tried);
     const isBest = chosen !== undefined && rankOf(chosen.candidate, tried) === BEST_RANK;
     for (const entry of passed) {
-      // A turn that was only not this call's to take is not lost; that of one in bad health is, or each pick would pass
-      // over it again.
-      if (isBest && !entry.candidate.isHealthy) this.serve(entry);
+      // A turn that was only not this call's to take is not lost; any other is, or each pick would pass over it again.
+      if (isBest && !tried.includes(entry.candidate.endpoint)) this.serve(entry);
       else this.queue(entry);
     }
     if (chosen !== undefined && found === undefined) this.unqueue(chosen);
@@ -110,6 +120,14 @@ class RoundRobin<C extends Candidate> implements Balancer<C> {
   private serve(entry: Entry<C>): void {
     entry.start = entry.finish;
     this.queue(entry);
+  }
+
+  private isDue(entry: Entry<C>): boolean {
+    if (this.ramp === null) return true;
+    entry.credit += this.ramp.of(entry.candidate);
+    if (entry.credit < 1) return false;
+    entry.credit -= 1;
+    return true;
   }
 
   private queue(entry: Entry<C>): void {

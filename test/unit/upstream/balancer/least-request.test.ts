@@ -3,10 +3,12 @@ import { describe, it } from "node:test";
 import { NO_HASH_KEY } from "../../../../src/upstream/balancer/balancer.ts";
 import { createLeastRequest } from "../../../../src/upstream/balancer/least-request.ts";
 import { candidate, count, fill, type FakeCandidate } from "../../../support/candidates.ts";
+import { HandClock } from "../../../support/hand-clock.ts";
 import { seededRandom } from "../../../support/seeded-random.ts";
 
 function make(...candidates: FakeCandidate[]) {
-  return fill(createLeastRequest<FakeCandidate>(seededRandom(7)), candidates);
+  const options = { random: seededRandom(7), clock: new HandClock(), ramp: null, decayMs: null };
+  return fill(createLeastRequest<FakeCandidate>(options), candidates);
 }
 
 describe("createLeastRequest()", () => {
