@@ -12,7 +12,7 @@ export interface LoadResult {
 }
 
 const [port, name, seconds, rate] = process.argv.slice(2);
-const workload = (await workloads()).find((candidate) => candidate.name === name);
+const workload = workloads().find((candidate) => candidate.name === name);
 if (workload === undefined) throw new Error(`no workload ${name}`);
 const request = Buffer.from(
   `${workload.method} ${workload.path} HTTP/1.1\r\nhost: bench\r\n` +

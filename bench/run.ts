@@ -1,145 +1,137 @@
-// npm run bench [-- --secs 5 --rounds 3 --only W1,W3 --rate 1000]: the four workloads through a gateway of its own
-// process, one row each. The gateway gets the first CPU, upstream and load share the second (Linux, taskset).
-import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+// The workloads through a gateway of its own process, one row each; see bench/README.md.
+//
+//   npm run bench [-- --only W1,W3 --secs 5 --rounds 3 --rate 1000]
+//   npm run bench -- --peers envoy,grpc-gateway      the same for these, and the ratio to the better one
+//   npm run bench -- --only shapes --peers envoy     messages of one kind of field each
+//   npm run bench -- --profile W1                    where the CPU time of one workload goes
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
-import net from "node:net";
+import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { createInterface } from "node:readline";
-import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { CAN_PIN, firstLine, freePort, Gateway, start, startSluice } from "./gateways.ts";
 import type { LoadResult } from "./load.ts";
-import { workloads } from "./workloads.ts";
+import { envoy } from "./peers/envoy.ts";
+import { grpcGateway } from "./peers/grpc-gateway.ts";
+import type { Peer } from "./peers/peer.ts";
+import { summary } from "./profile.ts";
+import { workloads, type Workload } from "./workloads.ts";
 
 const HERE = import.meta.dirname;
+const PEERS: Readonly<Record<string, Peer>> = { envoy, "grpc-gateway": grpcGateway };
+
 const { values: flags } = parseArgs({
   options: {
     secs: { type: "string", default: "5" },
     rounds: { type: "string", default: "3" },
     only: { type: "string", default: "W1,W2,W3,W4" },
     rate: { type: "string", default: "1000" },
+    peers: { type: "string", default: "" },
+    profile: { type: "string" },
   },
 });
-const CAN_PIN = os.cpus().length > 1 && spawnSync("taskset", ["-V"]).status === 0;
-const TICKS_PER_SECOND = Number(spawnSync("getconf", ["CLK_TCK"], { encoding: "utf8" }).stdout || 100);
+const secs = Number(flags.secs);
 
-function start(
-  cpu: number,
-  args: readonly string[],
-  stdout: "pipe" | "ignore",
-  env: NodeJS.ProcessEnv = {},
-): ChildProcess {
-  const command = [...(CAN_PIN ? ["taskset", "-c", String(cpu)] : []), process.execPath, ...args];
-  return spawn(command[0] ?? "", command.slice(1), {
-    env: { ...process.env, ...env, NODE_ENV: "production" },
-    stdio: ["ignore", stdout, "inherit", "ipc"],
-  });
-}
-
-async function firstLine(child: ChildProcess, pattern: RegExp): Promise<RegExpExecArray> {
-  if (child.stdout === null) throw new Error("no stdout");
-  for await (const line of createInterface(child.stdout)) {
-    const found = pattern.exec(line);
-    if (found !== null) return found;
-  }
-  throw new Error("a process ended before it was ready");
-}
-
-async function load(port: number, name: string, secs: number, rate?: number): Promise<LoadResult> {
-  const args = [
-    path.join(HERE, "load.ts"),
-    String(port),
-    name,
-    String(secs),
-    ...(rate === undefined ? [] : [String(rate)]),
-  ];
-  const child = start(1, args, "pipe");
+async function load({ port }: Gateway, { name }: Workload, seconds: number, rate?: number): Promise<LoadResult> {
+  const args = [String(port), name, String(seconds), ...(rate === undefined ? [] : [String(rate)])];
+  const child = start(1, [process.execPath, path.join(HERE, "load.ts"), ...args], "pipe");
   const [line] = await Promise.all([firstLine(child, /^\{.*\}$/), once(child, "exit")]);
   return JSON.parse(line[0]) as LoadResult;
 }
 
-/** User and system time of a process with all its threads, microseconds. */
-function cpuUs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return ((Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND) * 1e6;
+interface Measured extends LoadResult {
+  readonly cpuUs: number;
 }
 
-function rssMb(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? NaN) / 1024;
+async function measure(gateway: Gateway, workload: Workload, rate?: number): Promise<Measured> {
+  const before = gateway.cpuUs();
+  const result = await load(gateway, workload, secs, rate);
+  return { ...result, cpuUs: (gateway.cpuUs() - before) / result.requests };
 }
 
 function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? NaN;
 }
 
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  return port;
-}
-
-/** Asks until the gateway answers 200; how long that took since it was started. */
-async function firstReply(port: number, startedAt: number): Promise<number> {
-  while (performance.now() - startedAt < 20_000) {
-    const status = await fetch(`http://127.0.0.1:${port}/v1/items/42`).then(
-      (reply) => reply.status,
-      () => 0,
-    );
-    if (status === 200) return performance.now() - startedAt;
-    await setTimeout(5);
-  }
-  throw new Error("the gateway did not answer within 20 s");
-}
-
-const upstream = start(1, [path.join(HERE, "upstream.ts")], "pipe");
-const upstreamPort = (await firstLine(upstream, /^(\d+)$/))[1] ?? "";
-const port = await freePort();
-const startedAt = performance.now();
-const serve = [path.join(HERE, "../bin/sluice.js"), "serve", "--config", path.join(HERE, "routes.yaml")];
-// Its access lines go nowhere: written, as everywhere in production, but read by nobody on these two cores.
-const gateway = start(0, [...serve, "--port", String(port), "--admin-port", "0"], "ignore", {
-  BENCH_UPSTREAM: `127.0.0.1:${upstreamPort}`,
-});
-const pid = gateway.pid ?? 0;
-const onGatewayEnd = (code: number | null): void => {
-  console.error(`the gateway ended (${code}); its own words: node bin/sluice.js serve --config bench/routes.yaml`);
-  process.exit(1);
-};
-gateway.once("exit", onGatewayEnd);
-const startMs = await firstReply(port, startedAt);
-
-console.log(
-  `Node ${process.version}, ${os.cpus()[0]?.model ?? "?"}, ${CAN_PIN ? "pinned" : "not pinned"}; first reply after ${startMs.toFixed(0)} ms\n`,
-);
-console.log(`| | CPU us/request | req/s | p50 ms | p99 ms | failed | ${flags.rate}/s: CPU us, p50, p99 ms | RSS MB |`);
-console.log("|---|---|---|---|---|---|---|---|");
-const secs = Number(flags.secs);
-for (const { name, what } of (await workloads()).filter((workload) => flags.only.split(",").includes(workload.name))) {
-  await load(port, name, Math.min(3, secs));
-  const rows: { cpu: number; result: LoadResult }[] = [];
+async function compare(gateways: readonly Gateway[], workload: Workload): Promise<void> {
+  const rounds = new Map<Gateway, Measured[]>(gateways.map((gateway) => [gateway, []]));
+  for (const gateway of gateways) await load(gateway, workload, Math.min(3, secs));
   for (let round = 0; round < Number(flags.rounds); round++) {
-    const before = cpuUs(pid);
-    const result = await load(port, name, secs);
-    rows.push({ cpu: (cpuUs(pid) - before) / result.requests, result });
+    for (const [gateway, measured] of rounds) measured.push(await measure(gateway, workload));
   }
-  let fixed = "";
-  if (name === "W1") {
-    const before = cpuUs(pid);
-    const result = await load(port, name, secs, Number(flags.rate));
-    fixed = `${((cpuUs(pid) - before) / result.requests).toFixed(1)}, ${result.p50Ms.toFixed(2)}, ${result.p99Ms.toFixed(2)}`;
-  }
-  const of = (pick: (row: (typeof rows)[number]) => number): number => median(rows.map(pick));
-  console.log(
-    `| ${name} ${what} | ${of((row) => row.cpu).toFixed(1)} | ${of((row) => row.result.requests / row.result.seconds).toFixed(0)} ` +
-      `| ${of((row) => row.result.p50Ms).toFixed(2)} | ${of((row) => row.result.p99Ms).toFixed(2)} ` +
-      `| ${rows.reduce((sum, row) => sum + row.result.failed, 0)} | ${fixed} | ${rssMb(pid).toFixed(0)} |`,
+  const ours = [...rounds.values()][0] ?? []; // Sluice is the first
+  const ratio = median(
+    ours.map(({ cpuUs }, i) => cpuUs / Math.min(...[...rounds.values()].slice(1).map((m) => m[i]?.cpuUs ?? NaN))),
   );
+  for (const [gateway, measured] of rounds) {
+    const fixed = workload.name === "W1" ? await measure(gateway, workload, Number(flags.rate)) : undefined;
+    const of = (pick: (one: Measured) => number): number => median(measured.map(pick));
+    const isOurs = measured === ours;
+    const cells = [
+      `${workload.name} ${workload.what}`,
+      gateway.name,
+      of(({ cpuUs }) => cpuUs).toFixed(1),
+      isOurs && gateways.length > 1 ? ratio.toFixed(2) : "",
+      of(({ requests, seconds }) => requests / seconds).toFixed(0),
+      of(({ p50Ms }) => p50Ms).toFixed(2),
+      of(({ p99Ms }) => p99Ms).toFixed(2),
+      measured.reduce((sum, { failed }) => sum + failed, 0),
+      fixed === undefined ? "" : [fixed.cpuUs.toFixed(1), fixed.p50Ms.toFixed(2), fixed.p99Ms.toFixed(2)].join(", "),
+      gateway.rssMb().toFixed(0),
+    ];
+    console.log(`| ${cells.join(" | ")} |`);
+  }
 }
-gateway.off("exit", onGatewayEnd);
-gateway.kill("SIGTERM");
-await once(gateway, "exit");
-upstream.disconnect();
+
+async function startPeers(upstream: string): Promise<Gateway[]> {
+  const started: Gateway[] = [];
+  for (const name of flags.peers.split(",").filter((name) => name !== "")) {
+    const peer = PEERS[name];
+    if (peer === undefined) throw new Error(`--peers ${name}: expected ${Object.keys(PEERS).join(", ")}`);
+    try {
+      await peer.setUp();
+    } catch (error) {
+      console.error(`${peer.name} is left out: ${(error as Error).message}`);
+      continue;
+    }
+    const port = await freePort();
+    started.push(new Gateway(peer.name, port, peer.command(port, upstream)));
+  }
+  return started;
+}
+
+function chosen(): readonly Workload[] {
+  const names = (flags.profile ?? flags.only).split(",");
+  const all = workloads();
+  const found = all.filter(({ name }) => names.includes(name) || (names.includes("shapes") && /^[RS]/.test(name)));
+  if (found.length === 0) throw new Error(`no such workload; expected ${all.map(({ name }) => name).join(", ")}`);
+  return found;
+}
+
+const upstream = start(1, [process.execPath, path.join(HERE, "upstream.ts")], "pipe");
+const address = `127.0.0.1:${(await firstLine(upstream, /^(\d+)$/))[1] ?? ""}`;
+try {
+  if (flags.profile === undefined) {
+    const gateways = [await startSluice(address), ...(await startPeers(address))];
+    for (const gateway of gateways) await gateway.ready();
+    const starts = gateways.map(({ name, startMs }) => `${name} ${startMs.toFixed(0)}`).join(", ");
+    const machine = `Node ${process.version}, ${os.cpus()[0]?.model ?? "?"}, ${CAN_PIN ? "pinned" : "not pinned"}`;
+    console.log(`${machine}; ms to the first reply: ${starts}\n`);
+    console.log(
+      `| | | CPU us/request | ratio to the best peer | req/s | p50 ms | p99 ms | failed | ${flags.rate}/s: CPU us, p50, p99 ms | RSS MB |`,
+    );
+    console.log("|---|---|---|---|---|---|---|---|---|---|");
+    for (const workload of chosen()) await compare(gateways, workload);
+    for (const gateway of gateways) await gateway.stop();
+  } else {
+    const folder = mkdtempSync(path.join(os.tmpdir(), "sluice-profile-"));
+    const gateway = await startSluice(address, ["--cpu-prof", `--cpu-prof-dir=${folder}`, "--cpu-prof-interval=250"]);
+    await gateway.ready();
+    for (const workload of chosen()) await load(gateway, workload, secs);
+    await gateway.stop();
+    console.log(summary(folder));
+    rmSync(folder, { recursive: true });
+  }
+} finally {
+  upstream.disconnect();
+}

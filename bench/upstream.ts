@@ -155,7 +155,7 @@ class Session {
   }
 }
 
-const answers = new Map((await workloads()).map((workload) => [workload.requestKey, cut(workload.reply)]));
+const answers = new Map(workloads().map((workload) => [workload.requestKey, cut(workload.reply)]));
 const server = net.createServer((socket) => new Session(socket, answers));
 server.listen(0, "127.0.0.1", () => console.log((server.address() as net.AddressInfo).port));
 process.on("disconnect", () => process.exit());

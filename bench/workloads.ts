@@ -1,14 +1,25 @@
-import { fromJson, toBinary, toJsonString, type DescMessage, type JsonObject } from "@bufbuild/protobuf";
+import { fromBinary, fromJson, toBinary, toJsonString, type DescMessage, type JsonObject } from "@bufbuild/protobuf";
 import { loadSchema } from "../src/schema/load.ts";
+import type { Schema } from "../src/schema/schema.ts";
 import path from "node:path";
+import { shapes } from "./shapes.ts";
 
 const HERE = import.meta.dirname;
+// Field 6 of PutShapesRequest, length-delimited.
+const PUT_SHAPES_TAG = 0x32;
+
+/** The bench's own contract. */
+export const contract: Schema = await loadSchema({
+  kind: "proto",
+  files: ["bench/v1/catalog.proto", "bench/v1/shapes_service.proto"],
+  include: [path.join(HERE, "protos")],
+});
 
 /** One way of using the gateway: what the client sends, and what the upstream answers with. */
 export interface Workload {
   readonly name: string;
   readonly what: string;
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PUT";
   readonly path: string;
   readonly body: string;
   readonly connections: number;
@@ -20,8 +31,9 @@ export interface Workload {
   isRight(text: string): boolean;
 }
 
-/** A short message as hex; any longer one is W2's. */
+/** A short message as hex; any longer one is W2's, or one of shapes by its first tag. */
 export function requestKey(message: Uint8Array): string {
+  if (message[0] === PUT_SHAPES_TAG) return "shapes";
   return message.length > 8 ? "large" : Buffer.from(message).toString("hex");
 }
 
@@ -57,20 +69,55 @@ const large: JsonObject = {
   relatedIds: [4200007, 4200011, 4200013, 4200017, 4200019, 4200023, 4200029, 4200031],
 };
 
-/** The four workloads of the design, on this bench's own contract. */
-export async function workloads(): Promise<readonly Workload[]> {
-  const { registry } = await loadSchema({
-    kind: "proto",
-    files: ["bench/v1/catalog.proto"],
-    include: [path.join(HERE, "protos")],
+function message(name: string): DescMessage {
+  const desc = contract.registry.getMessage(`bench.v1.${name}`);
+  if (desc === undefined) throw new Error(`no message bench.v1.${name}`);
+  return desc;
+}
+
+function encode(desc: DescMessage, json: JsonObject): Uint8Array {
+  return toBinary(desc, fromJson(desc, json, { registry: contract.registry }));
+}
+
+/** The four workloads of the design, W1 to W4, then each of `shapes` from protobuf to JSON, R1 …, and back, S1 …. */
+export function workloads(): readonly Workload[] {
+  return [...mainWorkloads(), ...shapeWorkloads()];
+}
+
+function shapeWorkloads(): Workload[] {
+  const desc = message("Shapes");
+  return shapes.flatMap(([what, json], index): Workload[] => {
+    const bytes = encode(desc, json);
+    const text = toJsonString(desc, fromBinary(desc, bytes), { registry: contract.registry });
+    const common = { connections: 16, path: "/v1/shapes", isRight: () => true };
+    return [
+      {
+        ...common,
+        name: `R${index + 1}`,
+        what: `${what}, protobuf to JSON`,
+        method: "GET",
+        path: `/v1/shapes/${index + 1}`,
+        body: "",
+        requestKey: requestKey(encode(message("GetShapesRequest"), { index: index + 1 })),
+        reply: [bytes],
+        // Peers write spaces where they like, and order maps as they like.
+        isRight: (reply) => Math.abs(reply.length - text.length) < text.length * 0.5,
+      },
+      {
+        ...common,
+        name: `S${index + 1}`,
+        what: `${what}, JSON to protobuf`,
+        method: "PUT",
+        body: text,
+        requestKey: "shapes",
+        reply: [Buffer.alloc(0)],
+      },
+    ];
   });
-  const message = (name: string): DescMessage => {
-    const desc = registry.getMessage(`bench.v1.${name}`);
-    if (desc === undefined) throw new Error(`no message bench.v1.${name}`);
-    return desc;
-  };
+}
+
+function mainWorkloads(): Workload[] {
   const item = message("Item");
-  const encode = (desc: DescMessage, json: JsonObject): Uint8Array => toBinary(desc, fromJson(desc, json));
   const numbered = (id: number): JsonObject => ({ ...small, id: String(id) });
   const items = Array.from({ length: 100 }, (_, i) => numbered(i + 1));
   const largeJson = toJsonString(item, fromJson(item, large));
