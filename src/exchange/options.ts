@@ -25,6 +25,7 @@ export interface ReplyPolicyOptions {
     readonly retryMs: number;
     /** Whether lines of NDJSON are `{"result":…}` or messages. */
     readonly ndjson: "wrapped" | "bare";
+    readonly webSocket: "bare" | "wrapped";
   };
   readonly response: { readonly statusFrom: string };
   readonly errors: { readonly format: ErrorFormat };
@@ -45,7 +46,7 @@ export type ErrorFormat = "google.rpc.Status" | "problem+json" | Envelope;
 
 export const defaultReplyPolicy: ReplyPolicyOptions = {
   etag: false,
-  stream: { heartbeatMs: 15_000, retryMs: Infinity, ndjson: "wrapped" },
+  stream: { heartbeatMs: 15_000, retryMs: Infinity, ndjson: "wrapped", webSocket: "bare" },
   response: { statusFrom: "" },
   errors: { format: "google.rpc.Status" },
 };
@@ -181,6 +182,11 @@ const streamShape = {
     of: ["wrapped", "bare"],
     default: "wrapped",
   }).optional(),
+  websocket: choice({
+    docs: 'Whether what a WebSocket sends are messages (bare) or {"result":…} (wrapped), as grpc-websocket-proxy does. A failure is {"error":…}.',
+    of: ["bare", "wrapped"],
+    default: "bare",
+  }).optional(),
 };
 
 const sseShape = {
@@ -308,7 +314,12 @@ function whyNotOwn(name: string): string | null {
 export function toReplyPolicy({ etag, stream, errors, response }: z.output<z.ZodObject<typeof replyPolicyShape>>) {
   return {
     etag,
-    stream: { heartbeatMs: stream?.heartbeat, retryMs: stream?.sse?.retry, ndjson: stream?.ndjson },
+    stream: {
+      heartbeatMs: stream?.heartbeat,
+      retryMs: stream?.sse?.retry,
+      ndjson: stream?.ndjson,
+      webSocket: stream?.websocket,
+    },
     response: { statusFrom: response?.status_from },
     errors: { format: errors?.envelope ?? errors?.format },
   };

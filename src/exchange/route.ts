@@ -57,6 +57,8 @@ export interface Route extends BodyBinders {
   readonly eventHead: EventHead | null;
   /** Lines of a stream. */
   readonly ndjson: StreamShape;
+  /** Whether messages of a WebSocket are `{"result":…}`. */
+  readonly wrapsMessages: boolean;
   /** Whether replies to GET have an entity tag, and clients that have it get 304. */
   readonly etag: boolean;
   /** Silence after which a stream of events shows a sign of life; Infinity for never. */

@@ -2,6 +2,7 @@ import type { CallEnd, CallHandle, FlatMetadata } from "../call/call.ts";
 import { Code } from "../core/code.ts";
 import { GatewayError, gatewayError } from "../core/errors.ts";
 import { ofMessage } from "../transcode/message-stream.ts";
+import { isBlank } from "../transcode/bind.ts";
 import { sink } from "../transcode/sink.ts";
 import { writeGatewayError } from "../transcode/status-json.ts";
 import { Exchange, shorten, writeEndStatus, type ExchangeContext } from "./exchange.ts";
@@ -100,7 +101,7 @@ export class WebSocketExchange extends Exchange implements SocketListener {
     if (this.ended) return;
     this.bytesIn += bytes.length;
     this.lastMessageMs = this.context.clock.now();
-    if (bytes.length === 0) return this.endInput();
+    if (this.isEnd(bytes)) return this.endInput();
     switch (this.input) {
       case "request":
         this.input = "unexpected";
@@ -122,7 +123,12 @@ export class WebSocketExchange extends Exchange implements SocketListener {
     this.endWith(error.grpc, error);
   }
 
-  /** An empty message: no more of them. */
+  /** Tools that send what is typed send a line end with it. */
+  private isEnd(bytes: Buffer): boolean {
+    const { takesHttpBody } = this.route as Route; // given by whoever matched
+    return bytes.length === 0 || (!takesHttpBody && isBlank(bytes));
+  }
+
   private endInput(): void {
     if (this.input === "request") this.startRpc(null);
     this.input = "unexpected";
@@ -286,7 +292,9 @@ export class WebSocketExchange extends Exchange implements SocketListener {
 function encode(route: Route, bytes: Uint8Array, start: number, end: number): string | Buffer {
   if (route.readHttpBody !== null) return dataOf(route, bytes, start, end);
   sink.reset();
+  if (route.wrapsMessages) sink.text(`{"result":`);
   route.write(bytes, start, end);
+  if (route.wrapsMessages) sink.text("}");
   return sink.take();
 }
 

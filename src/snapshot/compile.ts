@@ -69,7 +69,6 @@ class RouteCompiler {
     const options = { ...policy.json, ...policy.request };
     const readRequest = compileBinder(binding, readers, options);
     const bind = httpBody.request ? compileHttpBodyBinder(bodyField?.number ?? 0, readRequest) : readRequest;
-    const isBare = rule.body === "" && (route.kind === "client_stream" || route.kind === "bidi_stream");
     const takesForms = rule.body !== "" && !httpBody.request && policy.request.forms !== "off";
     return {
       rpc: rpc.rpc,
@@ -82,7 +81,7 @@ class RouteCompiler {
       takesBody: rule.body !== "",
       takesHttpBody: httpBody.request,
       bind,
-      bindMessage: isBare ? compileBinder({ ...binding, body: "*" }, readers, options) : bind,
+      bindMessage: isStreamed && rule.body === "" ? compileBinder({ ...binding, body: "*" }, readers, options) : bind,
       bindStream: httpBody.request
         ? compileHttpBodyStream(bodyField?.number ?? 0, readRequest)
         : compileJsonStream(bind),
@@ -103,6 +102,7 @@ class RouteCompiler {
       replyHead: compileReplyHead({ ...replyFields, statusFrom }, textOf),
       eventHead: compileEventHead({ ...replyFields, retryMs: policy.stream.retryMs }, textOf),
       ndjson: policy.stream.ndjson === "bare" ? bareNdjsonShape : ndjsonShape,
+      wrapsMessages: policy.stream.webSocket === "wrapped",
       etag: policy.etag,
       heartbeatMs: policy.stream.heartbeatMs,
       hashKey: compileHashKey(route.upstream, rpc.desc.input),

@@ -188,7 +188,8 @@ function compileMask(mask: DescField, body: DescField, options: JsonOptions): Ma
   return compileMaskWriter(mask, body.message, options);
 }
 
-function isBlank(json: Uint8Array): boolean {
+/** Whether there is nothing but JSON's white space. */
+export function isBlank(json: Uint8Array): boolean {
   return json.every((byte) => byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09);
 }
 

@@ -50,6 +50,13 @@ describe("a server stream over WebSocket", () => {
     }
   });
 
+  it("is wrapped as by grpc-websocket-proxy where `stream: { websocket: wrapped }` says so", async (t) => {
+    const { gateway } = await startKindsGateway(t, { defaults: "{ stream: { websocket: wrapped } }" });
+    const client = await openSocket(t, gateway, "/v1/watch/x?count=1");
+    await client.closed;
+    assert.deepEqual(client.received, ['{"result":{"name":"x"}}']);
+  });
+
   it("has no body where the first message is empty", async (t) => {
     const { gateway } = await startKindsGateway(t);
     const client = await openSocket(t, gateway, "/v1/watch");
@@ -104,7 +111,7 @@ describe("a client stream over WebSocket", () => {
   it("ends with an empty message, and has its one reply", async (t) => {
     const { gateway } = await startKindsGateway(t);
     const client = await openSocket(t, gateway, "/v1/collect");
-    client.send('{"fString":"a"}', Buffer.from('{"fString":"b"}'), "");
+    client.send('{"fString":"a"}', Buffer.from('{"fString":"b"}\n'), "\n");
     assert.equal(await client.next(), '{"name":"a,b","index":2}');
     assert.equal((await client.closed).code, 1000);
   });
@@ -115,6 +122,27 @@ describe("a client stream over WebSocket", () => {
     assert.equal(await empty.next(), "{}");
     const bare = (await openSocket(t, gateway, "/v1/collect/x")).send('{"fString":"no"}', "{}", "");
     assert.equal(await bare.next(), '{"name":"x,x","index":2}');
+  });
+
+  it("of google.api.HttpBody is a message of bytes for each, of the type that the handshake names", async (t) => {
+    const bodies: unknown[] = [];
+    const { gateway } = await startKindsGateway(
+      t,
+      {},
+      {
+        upload(call, reply) {
+          call.on("data", (message: Buffer) => bodies.push(decode("google.api.HttpBody", message)));
+          call.on("end", () => reply(null, encode("Result", { index: bodies.length })));
+        },
+      },
+    );
+    const client = await openSocket(t, gateway, "/v1/upload", { headers: { "content-type": "text/csv" } });
+    client.send(Buffer.from("a,b"), " ", "");
+    assert.equal(await client.next(), '{"index":2}');
+    assert.deepEqual(bodies, [
+      { contentType: "text/csv", data: Buffer.from("a,b").toString("base64") },
+      { contentType: "text/csv", data: Buffer.from(" ").toString("base64") },
+    ]);
   });
 
   it("has no reply but the failure where the call fails after one", async (t) => {

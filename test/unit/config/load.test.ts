@@ -82,7 +82,7 @@ describe("parseConfig()", () => {
           headers: { request: none, response: none },
           etag: false,
           response: { statusFrom: "" },
-          stream: { heartbeatMs: 15_000, retryMs: Infinity, ndjson: "wrapped" },
+          stream: { heartbeatMs: 15_000, retryMs: Infinity, ndjson: "wrapped", webSocket: "bare" },
           errors: { format: "google.rpc.Status" },
           json: {
             names: "json",
@@ -199,7 +199,7 @@ routing: { trailing_slash: ignore, unescape: all }
       },
       etag: true,
       response: { statusFrom: "" },
-      stream: { heartbeatMs: Infinity, retryMs: Infinity, ndjson: "wrapped" },
+      stream: { heartbeatMs: Infinity, retryMs: Infinity, ndjson: "wrapped", webSocket: "bare" },
       errors: { format: "google.rpc.Status" },
       json: {
         names: "proto",
