@@ -1,4 +1,4 @@
-// node bin/run.js bench/micro/shapes.ts: translation of messages that are made of one kind of field each, in CPU time a
+// node bin/run.js bench/micro/shapes.bench.ts: translation of messages that are made of one kind of field each, in CPU time a
 // message, beside protobuf-es; it shows which kind is slow for its size.
 import { fromBinary, fromJson, fromJsonString, toBinary, toJsonString } from "@bufbuild/protobuf";
 import path from "node:path";
