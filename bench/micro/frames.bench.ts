@@ -34,6 +34,8 @@ const kinds: readonly (readonly [string, Buffer])[] = [
 for (const [name, bytes] of kinds) {
   for (const piece of [bytes.length, 65_536, 1_000]) {
     const reader = new FrameReader(listener);
+    const settings = frames(FrameType.Settings, 0, 0).subarray(0, FRAME_HEADER_BYTES);
+    reader.read(settings, settings.length);
     const pieces = Array.from({ length: Math.ceil(bytes.length / piece) }, (_, i) =>
       bytes.subarray(i * piece, (i + 1) * piece),
     );
