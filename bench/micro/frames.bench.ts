@@ -19,9 +19,9 @@ const listener: FrameListener = {
   onIgnored: count,
 };
 
-function frames(type: number, flags: number, size: number): Buffer {
+function frames(type: number, flags: number, size: number, stream = 1): Buffer {
   const one = Buffer.alloc(FRAME_HEADER_BYTES + size);
-  writeFrameHeader(one, 0, size, type, flags, 1);
+  writeFrameHeader(one, 0, size, type, flags, stream);
   return Buffer.concat(Array.from({ length: FRAMES }, () => one));
 }
 
@@ -34,7 +34,7 @@ const kinds: readonly (readonly [string, Buffer])[] = [
 for (const [name, bytes] of kinds) {
   for (const piece of [bytes.length, 65_536, 1_000]) {
     const reader = new FrameReader(listener);
-    const settings = frames(FrameType.Settings, 0, 0).subarray(0, FRAME_HEADER_BYTES);
+    const settings = frames(FrameType.Settings, 0, 0, 0).subarray(0, FRAME_HEADER_BYTES);
     reader.read(settings, settings.length);
     const pieces = Array.from({ length: Math.ceil(bytes.length / piece) }, (_, i) =>
       bytes.subarray(i * piece, (i + 1) * piece),
