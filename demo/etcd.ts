@@ -13,7 +13,7 @@ export interface EtcdOptions {
   /** Path of the binary; by default what `findEtcd` finds. */
   readonly binary?: string;
   /** Further flags, such as `--max-request-bytes=4096`. */
-  readonly flags?: readonly string[];
+  readonly flags?: readonly string[] | ((url: string) => readonly string[]);
 }
 
 /** One etcd process and its data. After `stop` or `kill`, `start` runs it again on the same port and data. */
@@ -113,11 +113,11 @@ class EtcdProcess implements Etcd {
   #child: ChildProcess | undefined;
   readonly #killAtExit = (): void => void this.#child?.kill("SIGKILL");
 
-  constructor(binary: string, folder: string, port: number, flags: readonly string[]) {
+  constructor(binary: string, folder: string, port: number, flags: NonNullable<EtcdOptions["flags"]>) {
     this.url = `http://127.0.0.1:${port}`;
     this.#binary = binary;
     this.#folder = folder;
-    this.#flags = flags;
+    this.#flags = typeof flags === "function" ? flags(this.url) : flags;
   }
 
   get pid(): number | undefined {

@@ -1,7 +1,9 @@
 import type { UpstreamConfig } from "./config/config.ts";
 import type { Clock } from "./core/clock.ts";
 import type { Random } from "./core/random.ts";
+import { createDnsResolver } from "./discovery/dns/resolver.ts";
 import type { EtcdCluster } from "./discovery/etcd/cluster.ts";
+import { defaultDnsOptions } from "./discovery/options.ts";
 import { createStaticResolver } from "./discovery/static.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
@@ -50,6 +52,12 @@ export class Resolvers implements ResolverSource {
         return createStaticResolver(target);
       case "etcd":
         return this.createEtcd(config, target);
+      case "dns": {
+        const { clock, random, log, metrics } = this.options;
+        const { minTtlMs, maxTtlMs } = config.dns ?? defaultDnsOptions;
+        const onEvent = observeDiscovery(config.name, log, metrics);
+        return createDnsResolver({ target, minTtlMs, maxTtlMs, clock, random, onEvent });
+      }
       default:
         return target satisfies never;
     }
@@ -59,15 +67,18 @@ export class Resolvers implements ResolverSource {
     const { clock, random, log, metrics } = this.options;
     if (this.etcd === null) throw new Error("prepare() was not called with this configuration");
     const { createEtcdCluster, createEtcdResolver } = this.etcd;
-    const endpoints = config.etcd?.endpoints ?? [];
-    const key = JSON.stringify(endpoints);
-    const shared = this.clusters.get(key) ?? { cluster: createEtcdCluster({ endpoints, clock, random }), users: 0 };
+    const { endpoints = [], tls = null, auth = null, prefix = "" } = config.etcd ?? {};
+    const key = JSON.stringify([endpoints, tls, auth]);
+    const shared = this.clusters.get(key) ?? {
+      cluster: createEtcdCluster({ endpoints, tls, auth, clock, random }),
+      users: 0,
+    };
     this.clusters.set(key, shared);
     shared.users++;
     const resolver = createEtcdResolver({
       cluster: shared.cluster,
       service: target.service,
-      prefix: config.etcd?.prefix ?? "",
+      prefix,
       connections: target.connections,
       onEvent: observeDiscovery(config.name, log, metrics),
     });
@@ -95,8 +106,8 @@ async function importEtcd(): Promise<EtcdParts> {
 }
 
 /** Which upstreams can have one resolver in common; the same in every process with the same configuration. */
-export function resolverKey({ name, target, etcd }: UpstreamConfig): string {
-  return JSON.stringify([name, target, etcd]);
+export function resolverKey({ name, target, etcd, dns }: UpstreamConfig): string {
+  return JSON.stringify([name, target, etcd, dns]);
 }
 
 /** Whether a resolver asks anybody: where there are workers, the primary's then asks for all. */

@@ -165,10 +165,20 @@ export class UpstreamPool {
 }
 
 function keyOf(config: UpstreamConfig): string {
-  const { name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, tls, etcd } = config;
+  const { name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, tls, etcd, dns } = config;
   // The contents of certificates count, not their files' names: a reload after they were renewed makes new connections.
   const credentials = tls === null ? null : createHash("sha256").update(JSON.stringify(tls)).digest("base64");
-  return JSON.stringify([name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, credentials, etcd]);
+  return JSON.stringify([
+    name,
+    target,
+    connectTimeoutMs,
+    maxMessageBytes,
+    transport,
+    keepalive,
+    credentials,
+    etcd,
+    dns,
+  ]);
 }
 
 function missingEndpoints(discovery: string): string {

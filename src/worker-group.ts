@@ -89,6 +89,7 @@ export class WorkerGroup implements Serving {
           onHello: (slot) => this.onHello(slot),
           onLoaded: (slot, message, isFirst) => this.onLoaded(slot, message, isFirst),
           onRefused: (slot, message) => this.onRefused(slot, message),
+          onRefresh: (key) => this.hub.refresh(key),
           onExit: (slot, exit) => this.onExit(slot, exit),
         }),
     );

@@ -37,7 +37,7 @@ class Worker {
   private readonly primary: PrimaryChannel;
   private readonly log: Log;
   private readonly serving: LocalServing;
-  private readonly feed = new DiscoveryFeed();
+  private readonly feed: DiscoveryFeed;
   private isOpen = false;
   /** As of the configuration, for when there is nobody to say another. */
   private drainMs = 0;
@@ -50,6 +50,7 @@ class Worker {
     this.primary = primary;
     this.log = log;
     this.drained = this.done.promise;
+    this.feed = new DiscoveryFeed((key) => primary.send({ type: "refresh", key }));
     this.serving = new LocalServing({
       clock,
       random,

@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Problem } from "../core/problem.ts";
-import { toEtcdOptions } from "../discovery/options.ts";
+import { toDnsOptions, toEtcdOptions, type DiscoveryLevel } from "../discovery/options.ts";
 import { toServerOptions } from "../edge/options.ts";
 import { toEventSources, toReplyFields } from "../exchange/options.ts";
 import { toHttpRule, toRoutingOptions, toRpc } from "../routing/options.ts";
@@ -68,9 +68,14 @@ class Builder {
 
   private buildUpstream(name: string, parsed: ParsedUpstream, defaults: Policy): UpstreamConfig {
     const at = ["upstreams", name];
-    if (parsed.target.kind !== "etcd" && parsed.discovery?.etcd !== undefined) {
-      this.warn([...at, "discovery"], `has no effect on a ${parsed.target.kind} target`);
+    for (const kind of ["etcd", "dns"] as const) {
+      if (parsed.target.kind === kind || parsed.discovery?.[kind] === undefined) continue;
+      this.warn([...at, "discovery", kind], `has no effect on a ${parsed.target.kind} target`);
     }
+    const discovery = [
+      this.discoveryAt(["defaults"], this.parsed.defaults.discovery),
+      this.discoveryAt(at, parsed.discovery),
+    ];
     return {
       name,
       target: parsed.target,
@@ -82,7 +87,8 @@ class Builder {
       transport: parsed.transport,
       keepalive: toKeepalive(parsed.keepalive),
       tls: toTls(parsed.tls, this.readFile, (key, message) => this.refuse([...at, "tls", key], message)),
-      etcd: toEtcdOptions(parsed.target, this.parsed.defaults.discovery, parsed.discovery),
+      etcd: toEtcdOptions(parsed.target, discovery, this.readFile),
+      dns: toDnsOptions(parsed.target, discovery),
       serviceRoutes: parsed.api_service === undefined ? [] : this.readService(parsed.api_service, at),
       autoRoutes: parsed.auto_routes ?? this.parsed.auto_routes,
       policy: mergePolicy(defaults, toPolicyOverrides(parsed)),
@@ -100,6 +106,10 @@ class Builder {
       return [];
     }
     return readApiService(text, path.join(path.dirname(this.file), name), this.problems);
+  }
+
+  private discoveryAt(at: Path, discovery: DiscoveryLevel["discovery"]): DiscoveryLevel {
+    return { discovery, complain: (keys, message) => this.refuse([...at, "discovery", ...keys], message) };
   }
 
   private buildRoute(parsed: ParsedRoute, at: Path): RouteConfig {
@@ -148,6 +158,9 @@ class Builder {
 
   private tell(at: Path, { line, column }: Position, message: string, severity: Problem["severity"]): void {
     const prefix = at.length === 0 ? "" : `${formatPath(at)}: `;
+    // What stands in the defaults is found wrong by each upstream that takes it from there.
+    if (this.problems.some((one) => one.line === line && one.column === column && one.message === prefix + message))
+      return;
     this.problems.push({ file: this.file, line, column, message: prefix + message, severity });
   }
 }

@@ -1,3 +1,4 @@
+import type { DnsOptions } from "../discovery/dns/resolver.ts";
 import type { EtcdOptions } from "../discovery/options.ts";
 import type { Target } from "../discovery/target.ts";
 import type { ServerOptions } from "../edge/options.ts";
@@ -47,6 +48,8 @@ export interface UpstreamConfig {
   readonly tls: TlsOptions | null;
   /** The etcd that an `etcd:` target is looked up in; null for other targets. */
   readonly etcd: EtcdOptions | null;
+  /** How a `dns:` target is looked up; null for other targets. */
+  readonly dns: DnsOptions | null;
   /** Routes of the google.api.Service file that it names. */
   readonly serviceRoutes: readonly ServiceRoute[];
   /** Patterns of services whose methods have a route of their own each; empty = none. */

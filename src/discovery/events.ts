@@ -1,30 +1,33 @@
 /** Why a prefix was read anew. */
 export type ListReason = "start" | "reconnect" | "compacted" | "retry" | "periodic";
 
-/** What discovery tells to logs and metrics. `prefix` is the watched one, `reason` is for people. */
+/**
+ * What discovery tells to logs and metrics. `source` is what is looked at: a prefix of etcd, a name in the DNS, a module;
+ * `reason` is for people.
+ */
 export type DiscoveryEvent =
   /** All keys were read. `changed` is false where they were known already. */
   | {
       readonly type: "list";
-      readonly prefix: string;
+      readonly source: string;
       readonly reason: ListReason;
       readonly revision: bigint;
       readonly keys: number;
       readonly changed: boolean;
     }
   /** A watch told changes of keys, `count` of them. */
-  | { readonly type: "change"; readonly prefix: string; readonly revision: bigint; readonly count: number }
+  | { readonly type: "change"; readonly source: string; readonly revision: bigint; readonly count: number }
   /** Another list of endpoints is in force. */
-  | { readonly type: "endpoints"; readonly prefix: string; readonly count: number }
+  | { readonly type: "endpoints"; readonly source: string; readonly count: number }
   /** The watch fell behind a compaction of etcd's history; a list follows. */
-  | { readonly type: "compacted"; readonly prefix: string; readonly revision: bigint }
+  | { readonly type: "compacted"; readonly source: string; readonly revision: bigint }
   /** Discovery stopped working; the last list stays in force. Once per change. */
-  | { readonly type: "trouble"; readonly prefix: string; readonly reason: string }
-  | { readonly type: "recovered"; readonly prefix: string }
+  | { readonly type: "trouble"; readonly source: string; readonly reason: string }
+  | { readonly type: "recovered"; readonly source: string }
   /** A value, or a node of it, was left out. Once per value, not per list. */
-  | { readonly type: "bad_value"; readonly prefix: string; readonly key: string; readonly reason: string }
+  | { readonly type: "bad_value"; readonly source: string; readonly key: string; readonly reason: string }
   /** More addresses than MAX_ENDPOINTS: `count` of them were left out. Once per change. */
-  | { readonly type: "too_many"; readonly prefix: string; readonly count: number };
+  | { readonly type: "too_many"; readonly source: string; readonly count: number };
 
 /** What a registration tells to logs and metrics. `lease` is etcd's id, in decimal; `reason` is for people. */
 export type RegistrationEvent =

@@ -2,6 +2,7 @@ import { hostname, networkInterfaces } from "node:os";
 import { type Clock, systemClock } from "../core/clock.ts";
 import { type Random, systemRandom } from "../core/random.ts";
 import { parseAddress } from "./address.ts";
+import type { EtcdAccess } from "./etcd/members.ts";
 import { createRegistrar, type Registration } from "./etcd/registrar.ts";
 import type { RegistrationEvent } from "./events.ts";
 import { formatEntry } from "./registration/format.ts";
@@ -13,9 +14,7 @@ export type { Registration } from "./etcd/registrar.ts";
 export type { RegistrationEvent } from "./events.ts";
 export type { HealthMode, RegistrationFormat } from "./registration/modes.ts";
 
-export interface RegisterOptions {
-  /** Members of the etcd cluster, `http://host:port` or `host:port` each; at least one. */
-  readonly endpoints: readonly string[];
+export interface RegisterOptions extends EtcdAccess {
   /** As in the target: `etcd:///shop` finds what registers as `shop`. Several are kept under one lease. */
   readonly service: string | readonly string[];
   /**
@@ -71,6 +70,8 @@ export function register(options: RegisterOptions): Registration {
   );
   const registrar = createRegistrar({
     endpoints: options.endpoints,
+    tls: options.tls ?? null,
+    auth: options.auth ?? null,
     entries: key === undefined ? entries : entries.map(({ value }) => ({ keyOf: () => key, value })),
     ttlSeconds,
     isServing: health === undefined,

@@ -1,9 +1,12 @@
+import { isIP } from "node:net";
+import { splitAddress } from "../core/address.ts";
 import { parseAddress, quote } from "./address.ts";
+import { parseEtcdAddress } from "./etcd/address.ts";
 
 /** Where an upstream's endpoints come from, as `upstreams.<name>.target` says it. */
-export type Target = PassTarget | EtcdTarget;
+export type Target = PassTarget | EtcdTarget | DnsTarget;
 
-/** Addresses that the target itself names. */
+/** Addresses that the configuration itself names. */
 export interface PassTarget {
   readonly kind: "pass";
   /** At least one. */
@@ -17,6 +20,20 @@ export interface EtcdTarget {
   readonly hosts: readonly string[];
   /** Without the slash at its end. */
   readonly service: string;
+  /** The service is the whole of the key before the slash: no prefix stands before it. */
+  readonly isKey: boolean;
+  /** Connections per endpoint, at least 1. */
+  readonly connections: number;
+}
+
+/** A name in the DNS: of addresses, or of SRV records where it begins with an underscore. */
+export interface DnsTarget {
+  readonly kind: "dns";
+  readonly name: string;
+  /** Null for SRV records, which tell it. */
+  readonly port: number | null;
+  /** `ip:port` of the servers to ask; empty: those of the system. */
+  readonly servers: readonly string[];
   /** Connections per endpoint, at least 1. */
   readonly connections: number;
 }
@@ -26,41 +43,54 @@ export interface TargetAddress {
   readonly address: string;
   /** Connections to it, at least 1. */
   readonly connections: number;
+  /** As of an Endpoint; a target as text says nothing of them. */
+  readonly weight?: number;
+  readonly zone?: string;
 }
 
-const EXPECTED = "expected pass:///host:port#N,… or etcd:///service#N";
+const EXPECTED = "expected etcd:///service#N, dns:///name:port#N or pass:///host:port#N,…";
 const MAX_CONNECTIONS = 1000;
-const ETCD_PORT = 2379;
+const DNS_PORT = 53;
 
 /**
  * Reads a target, as in gRPC naming:
  *
- *     target  = "pass:///" addresses | addresses | "etcd://" [host *("," host)] "/" service ["#" N]
- *     addresses = address ["#" N] *("," address ["#" N])
+ *     target  = pass | etcd | dns
+ *     pass    = ["pass:///"] address ["#" N] *("," address ["#" N])
+ *     etcd    = ("etcd" | "discov") "://" [host *("," host)] "/" service ["#" N]
+ *     dns     = "dns:" ["//" [server *("," server)] "/"] (name ":" port | srv) ["#" N]
  *     address = [host] ":" port               an empty host is localhost, IPv6 stands in brackets
  *     host    = name [":" port]               port 2379 where there is none
+ *     server  = ip [":" port]                 port 53 where there is none
+ *     srv     = name                          that begins with "_": its SRV records
  *
- * N is the number of connections to each address; left out or below 1 it is 1. An address named twice counts once,
- * with the sum of its connections. Throws an Error whose message names the text, all that is wrong with it and what was
- * expected.
+ * `discov`, of go-zero, differs from `etcd` in that the service is a whole key. N is the number of connections to each
+ * address; left out or below 1 it is 1. An address named twice counts once, with the sum of its connections. Throws an
+ * Error whose message names the text, all that is wrong with it and what was expected.
  */
 export function parseTarget(text: string): Target {
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
-  if (scheme === "dns" || scheme === "discov" || text.startsWith("dns:")) {
-    throw new Error(`target ${quote(text)}: ${scheme ?? "dns"} is not supported yet; ${EXPECTED}`);
+  const [start = "", scheme] = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text) ?? [];
+  const afterScheme = text.slice(start.length);
+  switch (scheme?.toLowerCase()) {
+    case undefined:
+      if (/^dns:/i.test(text)) return parseDns(text, "", text.slice("dns:".length));
+      // A service's name alone is the likely slip; anything else without a scheme can only be meant as addresses.
+      if (!text.includes(":")) throw new Error(`target ${quote(text)}: the scheme is missing; ${EXPECTED}`);
+      return parsePass(text, text);
+    case "pass":
+      if (afterScheme.startsWith("/")) return parsePass(text, afterScheme.slice(1));
+      throw new Error(`target ${quote(text)}: a slash is missing after pass://; ${EXPECTED}`);
+    case "etcd":
+    case "discov":
+      return parseEtcd(text, afterScheme, scheme?.toLowerCase() === "discov");
+    case "dns": {
+      const slash = afterScheme.indexOf("/");
+      if (slash < 0) throw new Error(`target ${quote(text)}: the name is missing; expected dns://servers/name:port`);
+      return parseDns(text, afterScheme.slice(0, slash), afterScheme.slice(slash + 1));
+    }
+    default:
+      throw new Error(`target ${quote(text)}: the scheme ${scheme} is unknown; ${EXPECTED}`);
   }
-  if (scheme === undefined) {
-    // A service's name alone is the likely slip; anything else without a scheme can only be meant as addresses.
-    if (!text.includes(":")) throw new Error(`target ${quote(text)}: the scheme is missing; ${EXPECTED}`);
-    return parsePass(text, text);
-  }
-  const afterScheme = text.slice(scheme.length + "://".length);
-  if (scheme === "pass") {
-    if (afterScheme.startsWith("/")) return parsePass(text, afterScheme.slice(1));
-    throw new Error(`target ${quote(text)}: a slash is missing after pass://; ${EXPECTED}`);
-  }
-  if (scheme === "etcd") return parseEtcd(text, afterScheme);
-  throw new Error(`target ${quote(text)}: the scheme ${scheme} is unknown; ${EXPECTED}`);
 }
 
 function parsePass(target: string, list: string): PassTarget {
@@ -77,16 +107,15 @@ function parsePass(target: string, list: string): PassTarget {
   return { kind: "pass", addresses: [...connectionsOf].map(([address, connections]) => ({ address, connections })) };
 }
 
-function parseEtcd(target: string, text: string): EtcdTarget {
+function parseEtcd(target: string, text: string, isKey: boolean): EtcdTarget {
   const slash = text.indexOf("/");
   if (slash < 0) throw new Error(`target ${quote(target)}: the service is missing; expected etcd://hosts/service`);
   const authority = text.slice(0, slash);
   const reasons: string[] = [];
   const hosts: string[] = [];
   for (const host of authority === "" ? [] : authority.split(",")) {
-    const hasPort = /:[0-9]*$/.test(host) && !host.endsWith("]");
-    const parsed = parseAddress(hasPort ? host : `${host}:${ETCD_PORT}`);
-    if (parsed.ok) hosts.push(parsed.address);
+    const parsed = parseEtcdAddress(host);
+    if (parsed.ok) hosts.push(parsed.member.address);
     else reasons.push(parsed.reason);
   }
   const { rest, connections, reason } = splitConnections(text.slice(slash + 1));
@@ -97,7 +126,29 @@ function parseEtcd(target: string, text: string): EtcdTarget {
     reasons.push(`the service is ${quote(service)}; expected a name such as library`);
   }
   refuse(target, reasons);
-  return { kind: "etcd", hosts, service, connections };
+  return { kind: "etcd", hosts, service, isKey, connections };
+}
+
+function parseDns(target: string, authority: string, text: string): DnsTarget {
+  const reasons: string[] = [];
+  const servers = authority === "" ? [] : authority.split(",").map((server) => parseServer(server, reasons));
+  const { rest, connections, reason } = splitConnections(text);
+  if (reason !== null) reasons.push(reason);
+  const isSrv = rest.startsWith("_");
+  // A name of SRV records has no port; any will do to check the name.
+  const parsed = parseAddress(isSrv ? `${rest}:1` : rest);
+  if (!parsed.ok) reasons.push(parsed.reason);
+  refuse(target, reasons);
+  const { host, port } = splitAddress(parsed.ok ? parsed.address : "");
+  return { kind: "dns", name: host, port: isSrv ? null : port, servers, connections };
+}
+
+/** `ip:port` of a DNS server. */
+function parseServer(text: string, reasons: string[]): string {
+  const parsed = parseAddress(isIP(text.replace(/^\[(.*)\]$/, "$1")) === 0 ? text : `${text}:${DNS_PORT}`);
+  if (parsed.ok && isIP(splitAddress(parsed.address).host) !== 0) return parsed.address;
+  reasons.push(`the DNS server is ${quote(text)}; expected an IP address such as 10.0.0.2:53`);
+  return "";
 }
 
 function refuse(target: string, reasons: readonly string[]): void {

@@ -22,5 +22,7 @@ export interface ResolverListener {
 /** What upstream/ wants of discovery: tells endpoints from `start` to `close`. */
 export interface Resolver {
   start(listener: ResolverListener): void;
+  /** An instance of the last list cannot be reached: look anew, where that can tell more. May be called often. */
+  refresh?(): void;
   close(): void;
 }

@@ -64,6 +64,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 
 // Calls that wait cut the backoff of broken connections short, but not each of them anew.
 const HURRY_INTERVAL_MS = 250;
+// Connections that fail one after the other are one reason to look for instances anew.
+const LOOK_INTERVAL_MS = 1000;
 
 class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener {
   readonly name: string;
@@ -88,6 +90,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   private trouble: string | null = null;
   private isClosed = false;
   private lastHurryMs = -Infinity;
+  private lastLookMs = -Infinity;
 
   constructor(options: UpstreamOptions) {
     const { name, connect, connectTimeoutMs, maxMessageBytes, clock } = options;
@@ -222,6 +225,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.tellBalancer(instance);
     this.options.onEvent({ upstream: this.name, type: "connection_state", endpoint, index, state, reason });
     if (state === "ready") this.waiting.wake();
+    else if (reason !== undefined) this.lookAnew();
     if (this.held.has(instance) && !instance.mayServe) this.letGo([instance]);
   }
 
@@ -310,5 +314,12 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
       this.ready.delete(instance);
       this.balancer.remove(instance);
     }
+  }
+
+  private lookAnew(): void {
+    const { clock, resolver } = this.options;
+    if (resolver.refresh === undefined || this.isClosed || clock.now() - this.lastLookMs < LOOK_INTERVAL_MS) return;
+    this.lastLookMs = clock.now();
+    resolver.refresh();
   }
 }

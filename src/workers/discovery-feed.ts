@@ -11,6 +11,12 @@ interface Told {
 /** A worker's side of discovery: resolvers that say what the primary's said. */
 export class DiscoveryFeed {
   private readonly told = new Map<string, Told>();
+  private readonly onRefresh: (key: string) => void;
+
+  /** `onRefresh`: tells the primary to look anew. */
+  constructor(onRefresh: (key: string) => void) {
+    this.onRefresh = onRefresh;
+  }
 
   take(message: DiscoveryMessage): void {
     if (message.type === "ended") return void this.told.delete(message.key);
@@ -39,6 +45,7 @@ export class DiscoveryFeed {
         if (told.endpoints !== null) listener.onEndpoints(told.endpoints);
         if (told.trouble !== null) listener.onTrouble(told.trouble);
       },
+      refresh: () => this.onRefresh(key),
       close() {
         if (told !== null) told.listener = null;
       },

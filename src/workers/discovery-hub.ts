@@ -44,6 +44,11 @@ export class DiscoveryHub {
     for (const source of wanted.values()) if (!this.entries.has(source.key)) this.start(source);
   }
 
+  /** An instance of this resolver's list cannot be reached. */
+  refresh(key: string): void {
+    this.entries.get(key)?.resolver.refresh?.();
+  }
+
   /** All that a worker which starts now has missed. */
   *known(): Iterable<DiscoveryMessage> {
     for (const [key, { endpoints, trouble }] of this.entries) {

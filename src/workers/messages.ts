@@ -48,4 +48,6 @@ export type FromWorker =
   | { readonly type: "loaded"; readonly load: number; readonly address: string; readonly port: number }
   /** `code` is one of the error table, or "". */
   | { readonly type: "refused"; readonly load: number; readonly code: string; readonly reason: string }
+  /** An instance of this resolver's list cannot be reached. */
+  | { readonly type: "refresh"; readonly key: string }
   | { readonly type: "answer"; readonly id: number; readonly answer: Answers[Question] };

@@ -24,6 +24,8 @@ export interface SlotOptions {
   /** `isFirst`: the process serves from now on. */
   readonly onLoaded: (slot: WorkerSlot, message: FromWorker & { type: "loaded" }, isFirst: boolean) => void;
   readonly onRefused: (slot: WorkerSlot, message: FromWorker & { type: "refused" }) => void;
+  /** Its worker cannot reach an instance that this resolver told. */
+  readonly onRefresh: (key: string) => void;
   readonly onExit: (slot: WorkerSlot, exit: WorkerExit) => void;
 }
 
@@ -75,7 +77,7 @@ export class WorkerSlot {
 
   start(): void {
     if (this.isClosed) return;
-    const { spawn, clock, onHello, onLoaded, onRefused } = this.options;
+    const { spawn, clock, onHello, onLoaded, onRefused, onRefresh } = this.options;
     this.startedMs = clock.now();
     this.process = spawn({
       onMessage: (message) => {
@@ -90,6 +92,8 @@ export class WorkerSlot {
           }
           case "refused":
             return onRefused(this, message);
+          case "refresh":
+            return onRefresh(message.key);
           case "answer":
             return this.settle(message.id, message.answer);
           default:

@@ -213,7 +213,7 @@ describe("createEtcdResolver() with an etcd that splits its responses", () => {
       onEnd: complete.reject,
     });
     const range = { key, range_end: prefixEnd(key), start_revision: String(revision) };
-    stream.send({ create_request: { ...range, watch_id: "1", fragment: true } });
+    stream.send({ create_request: { ...range, watch_id: "1", fragment: true, progress_notify: false } });
     return complete.promise.finally(() => client.close());
   }
 });

@@ -1,7 +1,8 @@
 import { after, before } from "node:test";
 import { type Etcd, type EtcdOptions, startEtcd } from "../../demo/etcd.ts";
-import { createEtcdCluster, type EtcdCluster } from "../../src/discovery/etcd/cluster.ts";
+import { createEtcdCluster, type EtcdCluster, type EtcdClusterOptions } from "../../src/discovery/etcd/cluster.ts";
 import { createEtcdResolver, type EtcdResolverOptions } from "../../src/discovery/etcd/resolver.ts";
+import type { EtcdAccess } from "../../src/discovery/etcd/members.ts";
 import { prefixEnd } from "../../src/discovery/etcd/keys.ts";
 import type { DiscoveryEvent } from "../../src/discovery/events.ts";
 import type { Endpoint } from "../../src/upstream/resolver.ts";
@@ -25,6 +26,7 @@ export function useEtcd(options: EtcdOptions = {}): Etcd {
 /** etcd by its JSON gateway: a way in that shares nothing with the client under test. */
 export class EtcdApi {
   readonly #etcd: Pick<Etcd, "url">;
+  #token = "";
 
   constructor(etcd: Pick<Etcd, "url">) {
     this.#etcd = etcd;
@@ -80,6 +82,39 @@ export class EtcdApi {
     await this.#post("lease/revoke", { ID: lease });
   }
 
+  /**
+   * Turns authentication on. Besides root, by whom this object goes on to speak, there is the user, who may read keys
+   * that start with `prefix`.
+   */
+  async enableAuth({ user, password, prefix }: { user: string; password: string; prefix: string }): Promise<void> {
+    const key = { key: base64(prefix), range_end: prefixEnd(Buffer.from(prefix)).toString("base64") };
+    for (const [name, secret] of [
+      ["root", "root"],
+      [user, password],
+    ] as const) {
+      await this.#post("auth/user/add", { name, password: secret });
+      await this.#post("auth/role/add", { name });
+      await this.#post("auth/user/grant", { user: name, role: name });
+    }
+    await this.#post("auth/role/grant", { name: user, perm: { permType: "READ", ...key } });
+    await this.#post("auth/enable", {});
+    await this.#login();
+  }
+
+  async changePassword(name: string, password: string): Promise<void> {
+    await this.#post("auth/user/changepw", { name, password });
+  }
+
+  /** Turns authentication off and forgets users and roles. */
+  async disableAuth(user: string): Promise<void> {
+    await this.#post("auth/disable", {});
+    this.#token = "";
+    for (const name of ["root", user]) {
+      await this.#post("auth/user/delete", { name });
+      await this.#post("auth/role/delete", { role: name });
+    }
+  }
+
   /** A number of etcd's own metrics. */
   async metric(name: string): Promise<number> {
     const text = await (await fetch(`${this.#etcd.url}/metrics`)).text();
@@ -88,12 +123,23 @@ export class EtcdApi {
     return Number(line.slice(name.length + 1));
   }
 
+  async #login(): Promise<void> {
+    this.#token = "";
+    const { token } = await this.#post<{ token: string }>("auth/authenticate", { name: "root", password: "root" });
+    this.#token = token;
+  }
+
   async #post<T>(path: string, body: unknown): Promise<T> {
     const response = await fetch(`${this.#etcd.url}/v3/${path}`, {
       method: "POST",
+      headers: this.#token === "" ? {} : { authorization: this.#token },
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(5000),
     });
+    if (response.status === 401 && this.#token !== "") {
+      await this.#login();
+      return this.#post(path, body);
+    }
     if (!response.ok) throw new Error(`${path}: ${await response.text()}`);
     return (await response.json()) as T;
   }
@@ -176,11 +222,25 @@ export class Told {
 export function follow(
   context: { after(fn: () => void): void },
   etcd: Pick<Etcd, "url">,
-  options: Omit<EtcdResolverOptions, "cluster"> & { readonly cluster?: EtcdCluster; readonly relistMs?: number },
+  {
+    cluster,
+    relistMs,
+    limits,
+    access,
+    ...options
+  }: Omit<EtcdResolverOptions, "cluster"> &
+    Pick<EtcdClusterOptions, "relistMs" | "limits"> & {
+      readonly cluster?: EtcdCluster;
+      readonly access?: Partial<EtcdAccess>;
+    },
 ): Told {
   const told = new Told();
-  const { relistMs, cluster = createEtcdCluster({ endpoints: [etcd.url], ...(relistMs ? { relistMs } : {}) }) } =
-    options;
+  cluster ??= createEtcdCluster({
+    endpoints: [etcd.url],
+    ...access,
+    ...(relistMs === undefined ? {} : { relistMs }),
+    ...(limits === undefined ? {} : { limits }),
+  });
   const resolver = createEtcdResolver({ ...options, cluster, onEvent: (event) => told.onEvent(event) });
   resolver.start(told);
   context.after(() => resolver.close());

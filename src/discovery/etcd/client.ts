@@ -1,17 +1,37 @@
-import { Client, credentials, Metadata, type ClientDuplexStream, type ServiceError } from "@grpc/grpc-js";
+import type { Socket } from "node:net";
+import {
+  ChannelCredentials,
+  Client,
+  credentials,
+  Metadata,
+  type ClientDuplexStream,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import { Code } from "../../core/code.ts";
-import { parseAddress, quote } from "../address.ts";
+import { tlsReason, type TlsClient } from "../../tls/client.ts";
 import type { Rpc } from "./rpc.ts";
 
 /** A connection to one member of an etcd cluster, made by the first call and never re-made: open another instead. */
 export interface EtcdClient {
-  /** Rejects with an `EtcdError`; one of DEADLINE_EXCEEDED after `timeoutMs`, which covers the connecting too. */
-  call<Request, Response>(rpc: Rpc<Request, Response>, request: Request, timeoutMs: number): Promise<Response>;
+  /**
+   * Rejects with an `EtcdError`; one of DEADLINE_EXCEEDED after `timeoutMs`, which covers the connecting too. `token` is
+   * that of an authenticated user; "" and none are the same.
+   */
+  call<Request, Response>(
+    rpc: Rpc<Request, Response>,
+    request: Request,
+    timeoutMs: number,
+    token?: string,
+  ): Promise<Response>;
   /**
    * Opens a stream that etcd ends as soon as its member has no leader, so that a member cut off from the others is
    * noticed.
    */
-  stream<Request, Response>(rpc: Rpc<Request, Response>, listener: EtcdStreamListener<Response>): EtcdStream<Request>;
+  stream<Request, Response>(
+    rpc: Rpc<Request, Response>,
+    listener: EtcdStreamListener<Response>,
+    token?: string,
+  ): EtcdStream<Request>;
   /** Ends all calls, which reject, and streams, which tell no more messages. */
   close(): void;
 }
@@ -29,16 +49,23 @@ export interface EtcdStream<Request> {
 /** A call that failed, at etcd or on the way; the message is for logs. */
 export class EtcdError extends Error {
   readonly code: number;
+  /** The connection is fine, but another has to authenticate anew. */
+  readonly isTokenRefused: boolean;
 
-  constructor(code: number, message: string) {
+  constructor(code: number, message: string, isTokenRefused = false) {
     super(message);
     this.name = "EtcdError";
     this.code = code;
+    this.isTokenRefused = isTokenRefused;
+  }
+
+  static tokenRefused(message: string): EtcdError {
+    return new EtcdError(Code.Unauthenticated, message, true);
   }
 
   /** Whether another connection may do better; otherwise etcd itself answered, and said no. */
   get isConnectionLost(): boolean {
-    return CONNECTION_CODES.has(this.code);
+    return this.isTokenRefused || CONNECTION_CODES.has(this.code);
   }
 }
 
@@ -53,37 +80,21 @@ const CONNECTION_CODES: ReadonlySet<number> = new Set([
 // One page of a list, or one event with the largest value that etcd takes by default, stays far below.
 const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
 
-/** `host:port` of each endpoint. Throws an Error that names one which cannot be read, and where there is none. */
-export function parseEtcdEndpoints(texts: readonly string[]): readonly string[] {
-  if (texts.length === 0) throw new Error("etcd has no endpoints; expected http://host:port");
-  return texts.map(parseEtcdEndpoint);
-}
-
-/** Reads an endpoint as etcd's tools write it: `http://host:port` or `host:port`. */
-function parseEtcdEndpoint(text: string): string {
-  const [, scheme = "http", rest = ""] = /^(?:([a-z]+):\/\/)?(.*?)\/?$/i.exec(text) ?? [];
-  if (scheme.toLowerCase() === "https") throw new Error(`etcd endpoint ${quote(text)}: TLS is not supported yet`);
-  if (scheme.toLowerCase() !== "http") {
-    throw new Error(`etcd endpoint ${quote(text)}: the scheme ${scheme} is unknown; expected http://host:port`);
-  }
-  const parsed = parseAddress(rest);
-  if (!parsed.ok) throw new Error(`etcd endpoint ${parsed.reason}`);
-  return parsed.address;
-}
-
-/** A client for the member at `address` (`host:port`). */
-export function openEtcd(address: string): EtcdClient {
-  return new GrpcEtcdClient(address);
+/** A client for the member at `address` (`host:port`); `tls` null: plaintext. */
+export function openEtcd(address: string, tls: TlsClient | null = null): EtcdClient {
+  return new GrpcEtcdClient(address, tls);
 }
 
 class GrpcEtcdClient implements EtcdClient {
   readonly #client: Client;
+  readonly #sockets: SocketKeeper;
   /** Cancels what is under way: `Client.close` alone leaves calls to end by themselves. */
   readonly #cancels = new Set<() => void>();
   #closed = false;
 
-  constructor(address: string) {
-    this.#client = new Client(`dns:${address}`, credentials.createInsecure(), {
+  constructor(address: string, tls: TlsClient | null) {
+    this.#sockets = new SocketKeeper(address, tls);
+    this.#client = new Client(`dns:${address}`, this.#sockets, {
       // The shared pool would hand the next client this one's broken connection, with its growing reconnect delay.
       "grpc.use_local_subchannel_pool": 1,
       "grpc.enable_retries": 0,
@@ -91,10 +102,16 @@ class GrpcEtcdClient implements EtcdClient {
       // grpc-js obeys http_proxy; a proxy for the web is never meant for etcd.
       "grpc.enable_http_proxy": 0,
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+      ...(tls?.serverName ? { "grpc.default_authority": tls.serverName } : {}),
     });
   }
 
-  call<Request, Response>(rpc: Rpc<Request, Response>, request: Request, timeoutMs: number): Promise<Response> {
+  call<Request, Response>(
+    rpc: Rpc<Request, Response>,
+    request: Request,
+    timeoutMs: number,
+    token = "",
+  ): Promise<Response> {
     if (this.#closed) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
@@ -102,6 +119,7 @@ class GrpcEtcdClient implements EtcdClient {
         rpc.requestSerialize,
         rpc.responseDeserialize,
         request,
+        metadataOf(token),
         { deadline: Date.now() + timeoutMs },
         (error, response) => {
           this.#cancels.delete(cancel);
@@ -114,8 +132,16 @@ class GrpcEtcdClient implements EtcdClient {
     });
   }
 
-  stream<Request, Response>(rpc: Rpc<Request, Response>, listener: EtcdStreamListener<Response>): EtcdStream<Request> {
-    const metadata = new Metadata();
+  stream<Request, Response>(
+    rpc: Rpc<Request, Response>,
+    listener: EtcdStreamListener<Response>,
+    token = "",
+  ): EtcdStream<Request> {
+    if (this.#closed) {
+      queueMicrotask(() => listener.onEnd(closedError()));
+      return { send: () => {} };
+    }
+    const metadata = metadataOf(token);
     metadata.set("hasleader", "true");
     const stream: ClientDuplexStream<Request, Response> = this.#client.makeBidiStreamRequest(
       rpc.path,
@@ -143,7 +169,65 @@ class GrpcEtcdClient implements EtcdClient {
     for (const cancel of this.#cancels) cancel();
     this.#cancels.clear();
     this.#client.close();
+    this.#sockets.close();
   }
+}
+
+/**
+ * Credentials that keep hold of their sockets, and make TLS of them where it is asked for. A connection that is still
+ * being made is not grpc-js's any more once its client is closed: a peer that accepts TCP and stays mute, as an etcd that
+ * hangs, would keep one socket for each try (grpc-node #2785). TLS is by our own client, since grpc-js sends the host as
+ * server name, which Node refuses where it is an IP address.
+ */
+class SocketKeeper extends ChannelCredentials {
+  private readonly address: string;
+  private readonly tls: TlsClient | null;
+  private readonly inner = credentials.createInsecure();
+  private readonly sockets = new Set<Socket>();
+  private isClosed = false;
+
+  constructor(address: string, tls: TlsClient | null) {
+    super();
+    this.address = address;
+    this.tls = tls;
+  }
+
+  close(): void {
+    this.isClosed = true;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  override _isSecure(): boolean {
+    return this.tls !== null;
+  }
+
+  override _equals(other: ChannelCredentials): boolean {
+    return other === this;
+  }
+
+  override _createSecureConnector(
+    ...args: Parameters<ChannelCredentials["_createSecureConnector"]>
+  ): ReturnType<ChannelCredentials["_createSecureConnector"]> {
+    const connector = this.inner._createSecureConnector(...args);
+    return {
+      connect: async (socket) => {
+        this.sockets.add(socket);
+        socket.once("close", () => this.sockets.delete(socket));
+        if (this.isClosed) socket.destroy();
+        if (this.tls === null) return connector.connect(socket);
+        return { socket: await this.tls.secure(this.address, socket), secure: true };
+      },
+      waitForReady: () => connector.waitForReady(),
+      getCallCredentials: () => connector.getCallCredentials(),
+      destroy: () => connector.destroy(),
+    };
+  }
+}
+
+function metadataOf(token: string): Metadata {
+  const metadata = new Metadata();
+  if (token !== "") metadata.set("token", token);
+  return metadata;
 }
 
 function toEtcdError(error: ServiceError | null, timeoutMs: number): EtcdError {
@@ -157,10 +241,11 @@ function closedError(): EtcdError {
   return new EtcdError(Code.Cancelled, "the client is closed");
 }
 
-/** grpc-js's words for a connection that was not made, down to what the system said. */
+/** grpc-js's words for a connection that was not made, down to what the system, or TLS, said. */
 function tidy(details: string): string {
-  return details
+  const said = details
     .replace(/^No connection established\. Last error: (?:Error: )?/, "")
     .replace(/\.? Resolution note: $/, "")
     .trim();
+  return tlsReason(new Error(said)) ?? said;
 }

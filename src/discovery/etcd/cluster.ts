@@ -1,17 +1,19 @@
 import { type Clock, systemClock } from "../../core/clock.ts";
 import { type Random, systemRandom } from "../../core/random.ts";
-import { openEtcd, parseEtcdEndpoints } from "./client.ts";
+import type { EtcdError } from "./client.ts";
+import { PREFIX_LIMITS, type PrefixLimits } from "./keys.ts";
+import { etcdMembers, type EtcdAccess, type EtcdMembers } from "./members.ts";
 import { createRedial, type Redial } from "./redial.ts";
 import { Session } from "./session.ts";
 import { Watch, type WatchListener } from "./watch.ts";
 
-export interface EtcdClusterOptions {
-  /** Members, `http://host:port` or `host:port` each; at least one. */
-  readonly endpoints: readonly string[];
+export interface EtcdClusterOptions extends EtcdAccess {
   readonly clock?: Clock;
   readonly random?: Random;
-  /** How often all is read again though nothing seems lost; 60 s by default. */
+  /** How often, at most, all is read again though nothing seems lost; 60 s by default. */
   readonly relistMs?: number;
+  /** PREFIX_LIMITS by default. */
+  readonly limits?: PrefixLimits;
 }
 
 /** An etcd cluster whose prefixes are watched: one connection and one watch stream for all of them. */
@@ -26,7 +28,7 @@ export interface EtcdCluster {
   close(): void;
 }
 
-/** Throws an Error that names an endpoint which cannot be read. */
+/** Throws an Error that says what is wrong with the endpoints. */
 export function createEtcdCluster(options: EtcdClusterOptions): EtcdCluster {
   return new WatchedCluster(options);
 }
@@ -34,10 +36,15 @@ export function createEtcdCluster(options: EtcdClusterOptions): EtcdCluster {
 const RELIST_MS = 60_000;
 /** A connection that held for so long was a good one; shorter, it counts as one more failure in a row. */
 const STABLE_MS = 2000;
+/** Where etcd says no, somebody has to change something; until then each try costs it a comparison of passwords. */
+const REFUSED_WAIT_MS = 5000;
 
 class WatchedCluster implements EtcdCluster {
   readonly clock: Clock;
+  readonly #random: Random;
   readonly #relistMs: number;
+  readonly #limits: PrefixLimits;
+  readonly #members: EtcdMembers;
   readonly #redial: Redial;
   readonly #watches = new Set<Watch>();
   #session: Session | undefined;
@@ -46,7 +53,10 @@ class WatchedCluster implements EtcdCluster {
   constructor(options: EtcdClusterOptions) {
     this.clock = options.clock ?? systemClock;
     this.#relistMs = options.relistMs ?? RELIST_MS;
-    this.#redial = createRedial(parseEtcdEndpoints(options.endpoints), options.random ?? systemRandom);
+    this.#limits = options.limits ?? PREFIX_LIMITS;
+    this.#random = options.random ?? systemRandom;
+    this.#members = etcdMembers(options);
+    this.#redial = createRedial(this.#members.addresses, this.#random);
   }
 
   watchPrefix(prefix: string, listener: WatchListener): () => void {
@@ -72,21 +82,28 @@ class WatchedCluster implements EtcdCluster {
   #dial(): void {
     this.#cancelDial = undefined;
     const session = new Session({
-      client: openEtcd(this.#redial.address),
+      client: this.#members.open(this.#redial.address),
       clock: this.clock,
+      random: this.#random,
       relistMs: this.#relistMs,
-      onFailed: (reason) => this.#onFailed(session, reason),
+      limits: this.#limits,
+      onFailed: (error) => this.#onFailed(session, error),
     });
     this.#session = session;
     for (const watch of this.#watches) session.follow(watch);
   }
 
-  #onFailed(session: Session, reason: string): void {
+  #onFailed(session: Session, error: EtcdError): void {
     this.#session = undefined;
     const { goodSinceMs } = session;
-    if (goodSinceMs !== undefined && this.clock.now() - goodSinceMs >= STABLE_MS) this.#redial.succeeded();
-    this.#cancelDial = this.clock.after(this.#redial.failed(), () => this.#dial());
+    const wasGood = goodSinceMs !== undefined && this.clock.now() - goodSinceMs >= STABLE_MS;
+    // A token that expired is no trouble: the same member gives another at once.
+    if (wasGood && error.isTokenRefused) return this.#dial();
+    if (wasGood) this.#redial.succeeded();
+    const waitMs = this.#redial.failed();
+    const isRefused = !error.isConnectionLost;
+    this.#cancelDial = this.clock.after(isRefused ? Math.max(waitMs, REFUSED_WAIT_MS) : waitMs, () => this.#dial());
     // A listener may end its watch, or the last of all, while it is told.
-    for (const watch of [...this.#watches]) watch.trouble(reason);
+    for (const watch of [...this.#watches]) watch.trouble(error.message);
   }
 }

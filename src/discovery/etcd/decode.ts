@@ -1,4 +1,5 @@
 import { parseAddress, quote } from "../address.ts";
+import { MAX_WEIGHT, MAX_ZONE_LENGTH } from "../endpoint-list.ts";
 import { lastSegment } from "./keys.ts";
 
 /** One address of a value. */
@@ -21,9 +22,6 @@ export interface Decoded {
 export const MAX_VALUE_LENGTH = 64 * 1024;
 /** Most addresses taken from one value. */
 export const MAX_NODES = 1000;
-/** Higher weights count as this, so that one key cannot draw all calls to itself. */
-const MAX_WEIGHT = 1000;
-const MAX_ZONE_LENGTH = 64;
 
 type Json = Readonly<Record<string, unknown>>;
 

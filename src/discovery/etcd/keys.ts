@@ -1,3 +1,13 @@
+/** How much is read below one prefix. */
+export interface PrefixLimits {
+  readonly keys: number;
+  /** Of keys and values. */
+  readonly bytes: number;
+}
+
+/** Ten keys for each endpoint that an upstream takes, and as many bytes as the client takes for one message. */
+export const PREFIX_LIMITS: PrefixLimits = { keys: 100_000, bytes: 64 * 1024 * 1024 };
+
 /**
  * The prefix of keys that belong to a service, always with one slash at its end: without it `shop` would take in the
  * instances of `shop-admin` (etcd issue 15022).

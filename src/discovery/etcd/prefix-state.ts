@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { MAX_VALUE_LENGTH } from "./decode.ts";
+import type { PrefixLimits } from "./keys.ts";
 import type { EtcdList } from "./list.ts";
 import type { KeyValue, WatchEvent } from "./rpc.ts";
 
@@ -15,6 +16,7 @@ export interface EtcdEntry {
 export class PrefixState {
   #entries = new Map<string, EtcdEntry>();
   #revision = 0n;
+  #length = 0;
 
   get entries(): ReadonlyMap<string, EtcdEntry> {
     return this.#entries;
@@ -25,18 +27,24 @@ export class PrefixState {
     return this.#revision;
   }
 
+  /** Events have made more of it than is kept; a list does so never. */
+  exceeds({ keys, bytes }: PrefixLimits): boolean {
+    return this.#entries.size > keys || this.#length > bytes;
+  }
+
   /** Takes the list as the truth; whether anything differs from before. */
   applyList(list: EtcdList): boolean {
     const before = this.#entries;
     let changed = this.#revision === 0n;
     this.#entries = new Map();
+    this.#length = 0;
     for (const kv of list.kvs) {
       const entry = toEntry(kv);
       const known = before.get(entry.key);
       // The value counts, too: after a loss of data the same revision may hold something else.
       const isKnown = known !== undefined && known.modRevision === entry.modRevision && known.value === entry.value;
       if (!isKnown) changed = true;
-      this.#entries.set(entry.key, isKnown ? known : entry);
+      this.#put(isKnown ? known : entry);
     }
     this.#revision = list.revision;
     return changed || before.size !== this.#entries.size;
@@ -49,14 +57,28 @@ export class PrefixState {
     for (const { type, kv } of events) {
       const revision = BigInt(kv.mod_revision);
       if (revision <= from) continue;
-      if (type === "PUT") this.#entries.set(keyText(kv.key), toEntry(kv));
-      else this.#entries.delete(keyText(kv.key));
+      if (type === "PUT") this.#put(toEntry(kv));
+      else this.#delete(keyText(kv.key));
       // Not the header's revision: in a batch for a watch that lags it is ahead of the batch's last event.
       if (revision > this.#revision) this.#revision = revision;
       applied += 1;
     }
     return applied;
   }
+
+  #put(entry: EtcdEntry): void {
+    this.#length += lengthOf(entry) - lengthOf(this.#entries.get(entry.key));
+    this.#entries.set(entry.key, entry);
+  }
+
+  #delete(key: string): void {
+    this.#length -= lengthOf(this.#entries.get(key));
+    this.#entries.delete(key);
+  }
+}
+
+function lengthOf(entry: EtcdEntry | undefined): number {
+  return entry === undefined ? 0 : entry.key.length + entry.value.length;
 }
 
 function toEntry(kv: KeyValue): EtcdEntry {

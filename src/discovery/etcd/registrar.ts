@@ -2,8 +2,9 @@ import type { Clock } from "../../core/clock.ts";
 import { gatewayError } from "../../core/errors.ts";
 import type { Random } from "../../core/random.ts";
 import type { RegistrationEvent } from "../events.ts";
-import { EtcdError, openEtcd, parseEtcdEndpoints, type EtcdClient } from "./client.ts";
+import { EtcdError, type EtcdClient } from "./client.ts";
 import { grantLease, keepLease, LEASE_TIMEOUT_MS, revokeLease, type Lease, type LeaseKeeper } from "./lease.ts";
+import { etcdMembers, type EtcdAccess, type EtcdMembers } from "./members.ts";
 import { createRedial, type Redial } from "./redial.ts";
 import { etcdRpc } from "./rpc.ts";
 
@@ -14,9 +15,7 @@ export interface RegistrarEntry {
   readonly value: string;
 }
 
-export interface RegistrarOptions {
-  /** Members, `http://host:port` or `host:port` each; at least one. */
-  readonly endpoints: readonly string[];
+export interface RegistrarOptions extends EtcdAccess {
   /** Kept together under one lease; at least one. */
   readonly entries: readonly RegistrarEntry[];
   /** How long the keys outlive a process that was killed. */
@@ -53,7 +52,7 @@ class Registrar implements Registration {
   readonly ready: Promise<void>;
   readonly #options: RegistrarOptions;
   readonly #redial: Redial;
-  readonly #addresses: readonly string[];
+  readonly #members: EtcdMembers;
   readonly #ready = Promise.withResolvers<void>();
   readonly #run: Promise<void>;
   #isServing: boolean;
@@ -69,8 +68,8 @@ class Registrar implements Registration {
   constructor(options: RegistrarOptions) {
     this.#options = options;
     this.#isServing = options.isServing;
-    this.#addresses = parseEtcdEndpoints(options.endpoints);
-    this.#redial = createRedial(this.#addresses, options.random);
+    this.#members = etcdMembers(options);
+    this.#redial = createRedial(this.#members.addresses, options.random);
     this.ready = this.#ready.promise;
     this.ready.catch(() => {}); // nobody has to wait for it
     this.#run = this.#keepRegistered();
@@ -103,7 +102,7 @@ class Registrar implements Registration {
 
   async #keepRegistered(): Promise<void> {
     while (this.#closing === undefined) {
-      const client = openEtcd(this.#redial.address);
+      const client = this.#members.open(this.#redial.address);
       this.#client = client;
       try {
         await this.#keepWith(client);
@@ -188,8 +187,8 @@ class Registrar implements Registration {
   async #revokeAnywhere(lease: Lease): Promise<void> {
     const { clock } = this.#options;
     const deadlineMs = clock.now() + LEASE_TIMEOUT_MS;
-    for (let tries = 0; tries < this.#addresses.length && clock.now() < deadlineMs; tries++) {
-      const client = openEtcd(this.#redial.address);
+    for (let tries = 0; tries < this.#members.addresses.length && clock.now() < deadlineMs; tries++) {
+      const client = this.#members.open(this.#redial.address);
       try {
         await revokeLease(client, lease.id, deadlineMs - clock.now());
         return this.#forgetLease(true);

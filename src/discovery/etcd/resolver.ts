@@ -1,4 +1,5 @@
 import type { Endpoint, Resolver, ResolverListener } from "../../upstream/resolver.ts";
+import { isSameList, MAX_ENDPOINTS } from "../endpoint-list.ts";
 import type { DiscoveryEvent } from "../events.ts";
 import type { EtcdCluster } from "./cluster.ts";
 import { type Decoded, decodeValue } from "./decode.ts";
@@ -16,11 +17,16 @@ export interface EtcdResolverOptions {
   readonly onEvent?: (event: DiscoveryEvent) => void;
 }
 
-/** Most addresses of one upstream. */
-const MAX_ENDPOINTS = 10_000;
-
 /** A deployment writes many keys at once; its changes are told together, at most so often. */
 const COALESCE_MS = 10;
+
+/** Bad values of one list that are told one by one: whoever floods a prefix does not flood the log. */
+const MAX_REPORTS = 20;
+
+interface BadValue {
+  readonly key: string;
+  readonly reason: string;
+}
 
 /** Endpoints as they are registered in etcd under a service's prefix. The last list outlives every failure of etcd. */
 export function createEtcdResolver(options: EtcdResolverOptions): Resolver {
@@ -43,21 +49,21 @@ class EtcdResolver implements Resolver {
   }
 
   start(listener: ResolverListener): void {
-    const prefix = this.#prefix;
+    const source = this.#prefix;
     const { cluster } = this.#options;
-    this.#stop = cluster.watchPrefix(prefix, {
+    this.#stop = cluster.watchPrefix(source, {
       onEntries: (entries, cause) => {
-        this.#emit(cause.type === "list" ? { ...cause, prefix, keys: entries.size } : { ...cause, prefix });
+        this.#emit(cause.type === "list" ? { ...cause, source, keys: entries.size } : { ...cause, source });
         if (cause.type === "list") this.#tell(entries, listener);
         else this.#cancelTell ??= cluster.clock.after(COALESCE_MS, () => this.#tell(entries, listener));
       },
-      onCompacted: (revision) => this.#emit({ type: "compacted", prefix, revision }),
+      onCompacted: (revision) => this.#emit({ type: "compacted", source, revision }),
       onTrouble: (reason) => {
-        this.#emit({ type: "trouble", prefix, reason });
+        this.#emit({ type: "trouble", source, reason });
         listener.onTrouble(reason);
       },
       onRecovered: () => {
-        this.#emit({ type: "recovered", prefix });
+        this.#emit({ type: "recovered", source });
         listener.onRecovered();
       },
     });
@@ -72,9 +78,9 @@ class EtcdResolver implements Resolver {
     this.#cancelTell?.();
     this.#cancelTell = undefined;
     const endpoints = this.#endpointsOf(entries);
-    if (this.#told !== undefined && isSame(this.#told, endpoints)) return;
+    if (this.#told !== undefined && isSameList(this.#told, endpoints)) return;
     this.#told = endpoints;
-    this.#emit({ type: "endpoints", prefix: this.#prefix, count: endpoints.length });
+    this.#emit({ type: "endpoints", source: this.#prefix, count: endpoints.length });
     listener.onEndpoints(endpoints);
   }
 
@@ -86,8 +92,13 @@ class EtcdResolver implements Resolver {
     const connections = this.#options.connections ?? 1;
     const newest = new Map<string, { endpoint: Endpoint; modRevision: bigint }>();
     const decoded = new Map<EtcdEntry, Decoded>();
+    const refused: BadValue[] = [];
     for (const entry of entries.values()) {
-      const value = this.#decoded.get(entry) ?? this.#decode(entry);
+      let value = this.#decoded.get(entry);
+      if (value === undefined) {
+        value = decodeValue(entry.key, entry.value);
+        for (const reason of value.refused) refused.push({ key: entry.key, reason });
+      }
       decoded.set(entry, value);
       for (const { address, weight, zone } of value.endpoints) {
         const rival = newest.get(address);
@@ -96,25 +107,25 @@ class EtcdResolver implements Resolver {
       }
     }
     this.#decoded = decoded;
+    this.#report(refused);
     const endpoints = [...newest.values()].map(({ endpoint }) => endpoint);
     endpoints.sort((a, b) => (a.address < b.address ? -1 : 1));
     this.#bound(endpoints);
     return endpoints;
   }
 
-  #decode(entry: EtcdEntry): Decoded {
-    const decoded = decodeValue(entry.key, entry.value);
-    for (const reason of decoded.refused) {
-      this.#emit({ type: "bad_value", prefix: this.#prefix, key: entry.key, reason });
-    }
-    return decoded;
+  #report(refused: readonly BadValue[]): void {
+    const source = this.#prefix;
+    for (const { key, reason } of refused.slice(0, MAX_REPORTS)) this.#emit({ type: "bad_value", source, key, reason });
+    const more = refused.length - MAX_REPORTS;
+    if (more > 0) this.#emit({ type: "bad_value", source, key: "", reason: `${more} more values were left out` });
   }
 
   #bound(endpoints: Endpoint[]): void {
     const leftOut = Math.max(0, endpoints.length - MAX_ENDPOINTS);
     endpoints.length -= leftOut;
     if (leftOut > 0 && leftOut !== this.#leftOut) {
-      this.#emit({ type: "too_many", prefix: this.#prefix, count: leftOut });
+      this.#emit({ type: "too_many", source: this.#prefix, count: leftOut });
     }
     this.#leftOut = leftOut;
   }
@@ -122,14 +133,4 @@ class EtcdResolver implements Resolver {
   #emit(event: DiscoveryEvent): void {
     this.#options.onEvent?.(event);
   }
-}
-
-function isSame(a: readonly Endpoint[], b: readonly Endpoint[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((one, i) => {
-      const other = b[i];
-      return one.address === other?.address && one.weight === other.weight && one.zone === other.zone;
-    })
-  );
 }

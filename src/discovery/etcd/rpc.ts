@@ -28,6 +28,8 @@ export interface RangeResponse {
   readonly header: ResponseHeader;
   readonly kvs: readonly KeyValue[];
   readonly more: boolean;
+  /** Of all keys in the range, whatever the limit. */
+  readonly count: string;
 }
 
 export interface PutRequest {
@@ -43,6 +45,7 @@ export interface WatchRequest {
     readonly start_revision: string;
     readonly watch_id: string;
     readonly fragment: boolean;
+    readonly progress_notify: boolean;
   };
   readonly cancel_request?: { readonly watch_id: string };
 }
@@ -69,6 +72,11 @@ export interface LeaseReply {
   readonly TTL: string;
 }
 
+export interface AuthenticateRequest {
+  readonly name: string;
+  readonly password: string;
+}
+
 /** One rpc of etcd: its path and how its messages become bytes. */
 export type Rpc<Request, Response> = MethodDefinition<Request, Response>;
 
@@ -87,6 +95,7 @@ export const etcdRpc = {
   leaseGrant: rpc<{ TTL: number }, LeaseReply>("Lease", "LeaseGrant"),
   leaseRevoke: rpc<{ ID: string }, object>("Lease", "LeaseRevoke"),
   leaseKeepAlive: rpc<{ ID: string }, LeaseReply>("Lease", "LeaseKeepAlive"),
+  authenticate: rpc<AuthenticateRequest, { readonly token: string }>("Auth", "Authenticate"),
   watch: rpc<WatchRequest, WatchResponse>("Watch", "Watch"),
 } as const;
 

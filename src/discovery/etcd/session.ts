@@ -1,8 +1,10 @@
 import type { Clock } from "../../core/clock.ts";
+import { Code } from "../../core/code.ts";
+import type { Random } from "../../core/random.ts";
 import type { ListReason } from "../events.ts";
 import { EtcdError, type EtcdClient, type EtcdStream } from "./client.ts";
-import { prefixEnd } from "./keys.ts";
-import { type EtcdList, listPrefix } from "./list.ts";
+import { prefixEnd, type PrefixLimits } from "./keys.ts";
+import { type EtcdList, listPrefix, PrefixTooLarge } from "./list.ts";
 import { etcdRpc, type WatchEvent, type WatchRequest, type WatchResponse } from "./rpc.ts";
 import type { Watch } from "./watch.ts";
 
@@ -10,9 +12,11 @@ export interface SessionOptions {
   /** Owned by the session, which closes it. */
   readonly client: EtcdClient;
   readonly clock: Clock;
+  readonly random: Random;
   readonly relistMs: number;
+  readonly limits: PrefixLimits;
   /** Told once, when the connection cannot be trusted any more; not after `close`. */
-  onFailed(reason: string): void;
+  onFailed(error: EtcdError): void;
 }
 
 // A hung etcd is found after silence and an unanswered read: 4 s. HTTP/2 pings would have to be rarer: etcd closes
@@ -20,6 +24,8 @@ export interface SessionOptions {
 const SILENCE_MS = 2000;
 const PROBE_TIMEOUT_MS = 2000;
 const RETRY_MS = 1000;
+/** A period of reads is shortened by up to this share, so that many gateways do not read at the same moments. */
+const RELIST_JITTER_RATIO = 0.2;
 
 /** A watch as this session follows it. */
 interface Followed {
@@ -61,7 +67,7 @@ export class Session {
     this.#lastHeardMs = options.clock.now();
     this.#stream = options.client.stream(etcdRpc.watch, {
       onMessage: (response) => this.#onResponse(response),
-      onEnd: (error) => this.#fail(error.message),
+      onEnd: (error) => this.#fail(error),
     });
     this.#probeLater(SILENCE_MS);
     this.#relistLater();
@@ -95,10 +101,10 @@ export class Session {
     this.#options.client.close();
   }
 
-  #fail(reason: string): void {
+  #fail(error: EtcdError): void {
     if (this.#ended) return;
     this.close();
-    this.#options.onFailed(reason);
+    this.#options.onFailed(error);
   }
 
   /** Reads the prefix and follows it from there on. */
@@ -123,14 +129,15 @@ export class Session {
   async #read(followed: Followed): Promise<EtcdList | undefined> {
     const number = followed.lists;
     try {
-      const list = await listPrefix(this.#options.client, followed.watch.prefix);
+      const list = await listPrefix(this.#options.client, followed.watch.prefix, this.#options.limits);
       this.#heard();
       return list;
     } catch (error) {
-      if (!(error instanceof EtcdError)) throw error;
+      if (!(error instanceof EtcdError) && !(error instanceof PrefixTooLarge)) throw error;
       if (this.#isStale(followed, number)) return undefined;
-      if (error.isConnectionLost) this.#fail(error.message);
-      else this.#retryLater(followed, error.message); // etcd refuses this prefix; the others go on
+      if (error instanceof PrefixTooLarge) this.#leave(followed, error);
+      else if (error.isConnectionLost) this.#fail(error);
+      else this.#retryLater(followed, error.message, RETRY_MS); // etcd refuses this prefix; the others go on
       return undefined;
     }
   }
@@ -139,10 +146,16 @@ export class Session {
     return this.#ended || this.#followed.get(followed.watch) !== followed || followed.lists !== number;
   }
 
-  #retryLater(followed: Followed, reason: string): void {
+  #retryLater(followed: Followed, reason: string, ms: number): void {
     followed.watch.trouble(reason);
     followed.cancelRetry();
-    followed.cancelRetry = this.#options.clock.after(RETRY_MS, () => void this.#list(followed, "retry"));
+    followed.cancelRetry = this.#options.clock.after(ms, () => void this.#list(followed, "retry"));
+  }
+
+  /** Follows a prefix with too many keys no further: what was known stays. */
+  #leave(followed: Followed, error: PrefixTooLarge): void {
+    this.#cancelWatch(followed);
+    this.#retryLater(followed, error.message, this.#options.relistMs);
   }
 
   #createWatch(followed: Followed): void {
@@ -154,7 +167,14 @@ export class Session {
     const key = Buffer.from(followed.watch.prefix);
     const start_revision = String(followed.watch.state.revision + 1n);
     this.#stream.send({
-      create_request: { key, range_end: prefixEnd(key), start_revision, watch_id: id, fragment: true },
+      create_request: {
+        key,
+        range_end: prefixEnd(key),
+        start_revision,
+        watch_id: id,
+        fragment: true,
+        progress_notify: true,
+      },
     });
   }
 
@@ -178,9 +198,15 @@ export class Session {
       followed.watch.recovered();
     }
     for (const event of response.events) followed.fragments.push(event);
+    const { limits } = this.#options;
+    // A list is shorter than so long a history.
+    if (followed.fragments.length > limits.keys) return void this.#list(followed, "retry");
     if (response.fragment || followed.fragments.length === 0) return;
     const count = followed.watch.state.applyEvents(followed.fragments);
     followed.fragments = [];
+    if (followed.watch.state.exceeds(limits)) {
+      return this.#leave(followed, new PrefixTooLarge(followed.watch.prefix, limits));
+    }
     if (count === 0) return;
     const { entries, revision } = followed.watch.state;
     followed.watch.listener.onEntries(entries, { type: "change", revision, count });
@@ -194,7 +220,7 @@ export class Session {
       followed.watch.listener.onCompacted(BigInt(response.compact_revision));
       void this.#list(followed, "compacted");
     } else {
-      this.#retryLater(followed, response.cancel_reason || "etcd canceled the watch");
+      this.#retryLater(followed, response.cancel_reason || "etcd canceled the watch", RETRY_MS);
     }
   }
 
@@ -221,7 +247,7 @@ export class Session {
       if (BigInt(header.revision) < known) return this.#fail(revisionWentBack(known, BigInt(header.revision)));
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
-      if (error.isConnectionLost) return this.#fail(error.message);
+      if (error.isConnectionLost) return this.#fail(error);
     }
     if (this.#ended) return;
     this.#heard();
@@ -230,7 +256,8 @@ export class Session {
 
   /** A belt to the braces of the watch: what it lost in some way nobody thought of is found. */
   #relistLater(): void {
-    this.#cancelRelist = this.#options.clock.after(this.#options.relistMs, () => {
+    const { clock, random, relistMs } = this.#options;
+    this.#cancelRelist = clock.after(relistMs * (1 - RELIST_JITTER_RATIO * random()), () => {
       for (const followed of this.#followed.values()) {
         if (followed.id !== undefined) void this.#list(followed, "periodic");
       }
@@ -239,6 +266,7 @@ export class Session {
   }
 }
 
-function revisionWentBack(from: bigint, to: bigint): string {
-  return `etcd's revision went back from ${from} to ${to}: its data was lost or restored`;
+function revisionWentBack(from: bigint, to: bigint): EtcdError {
+  const message = `etcd's revision went back from ${from} to ${to}: its data was lost or restored`;
+  return new EtcdError(Code.Unavailable, message);
 }

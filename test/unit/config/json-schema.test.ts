@@ -133,5 +133,7 @@ describe("docs/config.md", () => {
 function documented(section: Schema): unknown {
   if (section.properties === undefined) return section.default;
   const entries = Object.entries(section.properties).map(([key, value]) => [key, documented(value)]);
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+  const filled = entries.filter(([, value]) => value !== undefined);
+  // A section without any default may need what a user alone knows.
+  return filled.length === 0 ? undefined : Object.fromEntries(filled);
 }

@@ -7,7 +7,7 @@ import { loadConfig, parseConfig, type Loaded, type LoadOptions } from "../../..
 import { formatProblem, problemsOf } from "../../../src/core/problem.ts";
 import { pem } from "../../support/tls.ts";
 
-const env = { PORT: "8081", TIMEOUT: "2s", SECRET: "hunter2", YES: "true" };
+const env = { PORT: "8081", TIMEOUT: "2s", SECRET: "hunter2", YES: "true", PASSWORD: "from the environment" };
 
 const files: Record<string, string> = { secret: "hunter2\n", no: "no certificate\n" };
 
@@ -65,6 +65,7 @@ describe("parseConfig()", () => {
         keepalive: null,
         tls: null,
         etcd: null,
+        dns: null,
         serviceRoutes: [],
         autoRoutes: [],
         policy: {
@@ -176,8 +177,10 @@ routing: { trailing_slash: ignore, unescape: all }
       include: [path.join("dir", "protos"), "/abs"],
     });
     assert.deepEqual(library?.etcd, {
-      endpoints: ["http://e1:2379", "http://e2:80", "http://[::1]:2379"],
+      endpoints: ["http://e1:2379", "e2:80", "[::1]:2379"],
       prefix: "/etcd3_naming/",
+      tls: null,
+      auth: null,
     });
     assert.deepEqual(library?.loadBalancing, { policy: "round_robin", slowStart: null });
     assert.deepEqual([library?.connectTimeoutMs, library?.maxMessageBytes], [500, 8_388_608]);
@@ -214,10 +217,10 @@ routing: { trailing_slash: ignore, unescape: all }
     });
     assert.deepEqual(
       other?.etcd,
-      { endpoints: ["http://a:1", "http://b:2"], prefix: "/etcd3_naming/" },
+      { endpoints: ["a:1", "b:2"], prefix: "/etcd3_naming/", tls: null, auth: null },
       "key by key, the target's hosts over all",
     );
-    assert.deepEqual(third?.etcd, { endpoints: ["http://x:1"], prefix: "/etcd3_naming/" });
+    assert.deepEqual(third?.etcd, { endpoints: ["x:1"], prefix: "/etcd3_naming/", tls: null, auth: null });
     assert.deepEqual(other?.schema, { kind: "proto", files: ["x.proto"], include: ["dir"] });
     assert.deepEqual(config.annotations, { read: true, services: ["library.v1.*"] });
     assert.deepEqual(config.routing, { trailingSlash: "ignore", unescape: "all" });
@@ -315,15 +318,46 @@ routes:
     assert.deepEqual(tls('{ ca: "${CA}" }')?.ca, pem("ca"));
   });
 
+  it("reads TLS and the user of an etcd, each key from the last place that says it; a discov key has no prefix", () => {
+    const { config } = parse(`${HEAD}annotations: { read: true }
+defaults:
+  discovery:
+    etcd:
+      endpoints: [https://e1:2379, https://e2]
+      prefix: /p
+      tls: { ca: ca.pem, server_name: etcd.internal }
+      auth: { user: gateway, password_file: secret }
+    dns: { min_ttl: 1s }
+upstreams:
+  a: { target: etcd:///a, schema: { descriptor_set: d } }
+  b:
+    target: discov://e3/b.rpc
+    discovery: { etcd: { auth: { user: other, password: "\${PASSWORD}" } } }
+    schema: { descriptor_set: d }
+  c: { target: dns:///c:1, schema: { descriptor_set: d }, discovery: { dns: { max_ttl: 2s } } }
+`);
+    const tls = { ca: pem("ca"), identity: null, serverName: "etcd.internal" };
+    const endpoints = ["https://e1:2379", "https://e2:2379"];
+    assert.deepEqual(
+      config.upstreams.map(({ etcd, dns }) => etcd ?? dns),
+      [
+        { endpoints, prefix: "/p/", tls, auth: { user: "gateway", password: "hunter2" } },
+        { endpoints: ["e3:2379"], prefix: "", tls, auth: { user: "other", password: "from the environment" } },
+        { minTtlMs: 1000, maxTtlMs: 2000 },
+      ],
+    );
+  });
+
   it("takes sections without a value as empty", () => {
     assert.deepEqual(parse(`${GOOD}server:\ndefaults:\nannotations:\n`).config.server, parse(GOOD).config.server);
   });
 
   const duration = "expected a duration such as 250ms, 5s or 1m30s";
   const size = "expected a size such as 64KiB, 4MiB or a number of bytes";
-  const target = "expected pass:///host:port#N,… or etcd:///service#N";
   const u = (rest: string) =>
     `${HEAD}${ROUTE}upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: d }, ${rest} } }\n`;
+  const etcd = (rest: string) =>
+    `${HEAD}${ROUTE}upstreams: { u: { target: etcd:///s, schema: { descriptor_set: d }, discovery: { etcd: { ${rest} } } } }\n`;
   const route = (rest: string) => `${HEAD}${UPSTREAM}routes: [{ rpc: a.B/C, ${rest} }]`;
   for (const [text, ...expected] of [
     ["", '1:1: missing key "version": expected 1', '1:1: missing key "upstreams": expected a map'],
@@ -379,14 +413,36 @@ routes:
       '3:71: upstreams.u.keepalive: missing key "time": expected a duration such as 250ms, 5s or 1m30s',
     ],
     [u("breaker: {}"), "3:71: upstreams.u: breaker is not supported yet"],
+    // discovery
     [
-      u("discovery: { etcd: { tls: {}, auth: {} } }"),
-      "3:92: upstreams.u.discovery.etcd: tls is not supported yet",
-      "3:101: upstreams.u.discovery.etcd: auth is not supported yet",
+      etcd("auth: {}"),
+      '3:90: upstreams.u.discovery.etcd.auth: missing key "user": expected a name',
+      "3:90: upstreams.u.discovery.etcd.auth: has no password; expected password or password_file",
     ],
     [
-      u('discovery: { etcd: { endpoints: ["https://e:1"] } }'),
-      '3:104: upstreams.u.discovery.etcd.endpoints[0]: expected an address such as http://127.0.0.1:2379, not "https://e:1"; https is not supported yet',
+      etcd("auth: { user: u, password: 12345 }"),
+      "3:117: upstreams.u.discovery.etcd.auth.password: expected a text that is not empty, in quotes",
+    ],
+    [
+      etcd("auth: { user: u, password: a, password_file: b }"),
+      "3:135: upstreams.u.discovery.etcd.auth.password_file: stands beside password; expected one of both",
+    ],
+    [
+      etcd("auth: { user: u, password_file: missing.pem }"),
+      '3:122: upstreams.u.discovery.etcd.auth.password_file: file "missing.pem" cannot be read: ENOENT',
+    ],
+    [
+      etcd('endpoints: ["http://u:secret@e:1"]'),
+      "3:102: upstreams.u.discovery.etcd.endpoints[0]: a user and a password are no part of an address; they belong under auth",
+    ],
+    [
+      etcd('endpoints: ["https://a", "http://b"]'),
+      "3:90: upstreams.u.discovery.etcd.endpoints: some endpoints are http, some https; expected one of both for all",
+    ],
+    [etcd("tls: {}"), "3:90: upstreams.u.discovery.etcd.tls: the endpoints are http, but there is tls; expected https"],
+    [
+      `${GOOD}defaults: { discovery: { dns: { min_ttl: 1m, max_ttl: 2s } } }`,
+      "4:42: defaults.discovery.dns.min_ttl: is longer than max_ttl",
     ],
     [
       u("json: { int64: numbr }"),
@@ -403,15 +459,6 @@ routes:
       "3:42: routes[0].retry: budget belongs on the upstream or in defaults: all routes of an upstream share one budget",
     ],
     [route("get: /x, hedge: { delay: 1s, percentile: 90 }"), "3:65: routes[0].hedge.percentile: excludes delay"],
-    [
-      `${HEAD}upstreams: { u: { target: "dns:///h:1", schema: { reflection: {} } } }\n${ROUTE}`,
-      `2:27: upstreams.u.target: target "dns:///h:1": dns is not supported yet; ${target}`,
-      "2:51: upstreams.u.schema: reflection is not supported yet",
-    ],
-    [
-      `${HEAD}upstreams: { u: { target: "discov://h/k", schema: { descriptor_set: d } } }\n${ROUTE}`,
-      `2:27: upstreams.u.target: target "discov://h/k": discov is not supported yet; ${target}`,
-    ],
     // values
     [route("get: /x, timeout: 5"), `3:42: routes[0].timeout: ${duration}, not 5; write the unit: 5s or 5ms`],
     [route("get: /x, timeout: none"), `3:42: routes[0].timeout: ${duration}, not "none"`],
@@ -546,7 +593,7 @@ server: { port: -1 }
 upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: d }, discovery: { etcd: {} } } }`);
     assert.deepEqual(warnings.map(formatProblem), [
       "dir/r.yaml:2:16: warning: annotations.services: has no effect without read: true",
-      "dir/r.yaml:3:71: warning: upstreams.u.discovery: has no effect on a pass target",
+      "dir/r.yaml:3:84: warning: upstreams.u.discovery.etcd: has no effect on a pass target",
       "dir/r.yaml:1:1: warning: nothing is served: there are no routes, and neither annotations.read nor auto_routes is true",
     ]);
   });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { parseTarget } from "../../../src/discovery/target.ts";
 
-const EXPECTED = "expected pass:///host:port#N,… or etcd:///service#N";
+const EXPECTED = "expected etcd:///service#N, dns:///name:port#N or pass:///host:port#N,…";
 
 describe("parseTarget() of pass", () => {
   for (const [text, ...addresses] of [
@@ -39,7 +39,28 @@ describe("parseTarget() of etcd", () => {
     ["etcd://h1:2379,h2:12379/library#3", ["h1:2379", "h2:12379"], "library", 3],
     ["etcd://h1,[::1]/library", ["h1:2379", "[::1]:2379"], "library", 1],
   ] as const) {
-    it(`reads ${text}`, () => assert.deepEqual(parseTarget(text), { kind: "etcd", hosts, service, connections }));
+    it(`reads ${text}`, () => {
+      assert.deepEqual(parseTarget(text), { kind: "etcd", hosts, service, isKey: false, connections });
+    });
+  }
+
+  it("reads go-zero's discov, whose key is whole", () => {
+    const expected = { kind: "etcd", hosts: ["h1:2379", "h2:2379"], service: "shop.rpc", isKey: true, connections: 2 };
+    assert.deepEqual(parseTarget("discov://h1:2379,h2/shop.rpc#2"), expected);
+  });
+});
+
+describe("parseTarget() of dns", () => {
+  for (const [text, name, port, servers, connections] of [
+    ["dns:///Library.internal:50051", "library.internal", 50051, [], 1],
+    ["dns:library:50051#3", "library", 50051, [], 3],
+    ["dns:///_grpc._tcp.library.internal#2", "_grpc._tcp.library.internal", null, [], 2],
+    ["dns://10.0.0.2/library:1", "library", 1, ["10.0.0.2:53"], 1],
+    ["dns://10.0.0.2:5353,[::1]:53,[::1]/library:1", "library", 1, ["10.0.0.2:5353", "[::1]:53", "[::1]:53"], 1],
+  ] as const) {
+    it(`reads ${text}`, () => {
+      assert.deepEqual(parseTarget(text), { kind: "dns", name, port, servers, connections });
+    });
   }
 });
 
@@ -73,9 +94,9 @@ describe("parseTarget() of what it cannot read", () => {
         '"1.5" connections; expected a whole number up to 1000 after "#"; ' +
         'the service is ""; expected a name such as library',
     ],
-    ["dns:///library:50051", `dns is not supported yet; ${EXPECTED}`],
-    ["dns:library:50051", `dns is not supported yet; ${EXPECTED}`],
-    ["discov://h:2379/key", `discov is not supported yet; ${EXPECTED}`],
+    ["dns:///library", '"library" is no address: the port is missing; expected host:port'],
+    ["dns://library:50051", "the name is missing; expected dns://servers/name:port"],
+    ["dns://ns.internal/library:1", 'the DNS server is "ns.internal"; expected an IP address such as 10.0.0.2:53'],
     ["http://a:1", `the scheme http is unknown; ${EXPECTED}`],
   ] as const) {
     it(`refuses ${JSON.stringify(text)}`, () => {

@@ -48,13 +48,13 @@ describe("DiscoveryHub and DiscoveryFeed", () => {
   it("tell every worker what one resolver tells, and who comes later what is known", () => {
     const { hub, feeds, source, of, log } = startHub();
     const [first, second, late] = [ear(), ear(), ear()];
-    feeds.push(new DiscoveryFeed(), new DiscoveryFeed());
+    feeds.push(new DiscoveryFeed(() => {}), new DiscoveryFeed(() => {}));
     feeds[0]?.resolver("a").start(first.listener);
     hub.take([source("a")], 1000);
     of("a").listener.onEndpoints(list("h:1"));
     feeds[1]?.resolver("a").start(second.listener);
     of("a").listener.onTrouble("gone");
-    const newcomer = new DiscoveryFeed();
+    const newcomer = new DiscoveryFeed(() => {});
     for (const message of hub.known()) newcomer.take(message);
     feeds.push(newcomer);
     newcomer.resolver("a").start(late.listener);
@@ -74,7 +74,7 @@ describe("DiscoveryHub and DiscoveryFeed", () => {
         override take(message: DiscoveryMessage): void {
           told.push(message);
         }
-      })(),
+      })(() => {}),
     );
     hub.take([source("a"), source("b"), source("b")], 1000);
     hub.take([source("b")], 1000);
@@ -97,8 +97,18 @@ describe("DiscoveryHub and DiscoveryFeed", () => {
     assert.deepEqual([of("b").isClosed, clock.pending], [true, 0]);
   });
 
+  it("pass on that an instance cannot be reached", () => {
+    const { hub, source, resolvers } = startHub();
+    let refreshed = 0;
+    hub.take([{ ...source("a"), create: () => ({ ...source("a").create(), refresh: () => void refreshed++ }) }], 0);
+    hub.take([source("b")], 1000);
+    const feed = new DiscoveryFeed((key) => hub.refresh(key));
+    for (const key of ["a", "b", "gone"]) feed.resolver(key).refresh?.();
+    assert.deepEqual([refreshed, resolvers.size], [1, 2]);
+  });
+
   it("say nothing to a resolver that was closed", () => {
-    const feed = new DiscoveryFeed();
+    const feed = new DiscoveryFeed(() => {});
     const { heard, listener } = ear();
     const resolver = feed.resolver("a");
     resolver.start(listener);

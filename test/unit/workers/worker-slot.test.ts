@@ -20,6 +20,7 @@ function startSlot() {
     onHello: () => told.push(["hello"]),
     onLoaded: (_, { load }, isFirst) => told.push(["loaded", load, isFirst]),
     onRefused: (_, { reason }) => told.push(["refused", reason]),
+    onRefresh: (key) => told.push(["refresh", key]),
     onExit: (_, { how, nextMs }) => told.push(["exit", how, nextMs]),
   });
   slot.start();
