@@ -49,7 +49,9 @@ export async function startAdmin(options: { host: string; port: number }, source
   app.setErrorHandler((error, _, reply) => fail(reply, gatewayError("INTERNAL", {}, { cause: error })));
   if (isLoopback(options.host)) {
     app.addHook("onRequest", async (request, reply) => {
-      if (!isLoopback(request.hostname)) await reply.code(421).type("text/plain").send("not this host\n");
+      const { hostname } = request;
+      if (isLoopback(hostname)) return;
+      await fail(reply, gatewayError("HOST_NOT_SERVED", { host: JSON.stringify(hostname.slice(0, 100)) }));
     });
   }
   // Before a body is read: whatever it is, there is nothing for it here.

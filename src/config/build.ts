@@ -3,6 +3,7 @@ import type { Problem } from "../core/problem.ts";
 import { toDnsOptions, toEtcdOptions, type DiscoveryLevel } from "../discovery/options.ts";
 import { toServerOptions } from "../edge/options.ts";
 import { toEventSources, toReplyFields } from "../exchange/options.ts";
+import { whyNoEffect } from "../exchange/headers.ts";
 import { toHttpRule, toRoutingOptions, toRpc } from "../routing/options.ts";
 import { toSchemaSource } from "../schema/options.ts";
 import { toTls } from "../tls/options.ts";
@@ -50,6 +51,7 @@ class Builder {
     const { read, services } = parsed.annotations;
     const defaults = mergePolicy(defaultPolicy, toPolicyOverrides(parsed.defaults));
     if (!read && services.length > 0) this.warn(["annotations", "services"], "has no effect without read: true");
+    this.warnOfHeaders(["defaults"], parsed.defaults.headers);
     const upstreams = Object.entries(parsed.upstreams).map(([name, one]) => this.buildUpstream(name, one, defaults));
     const isDerived = upstreams.some(({ serviceRoutes, autoRoutes }) => serviceRoutes.length + autoRoutes.length > 0);
     if (!read && !isDerived && parsed.routes.length === 0) {
@@ -76,6 +78,7 @@ class Builder {
       this.discoveryAt(["defaults"], this.parsed.defaults.discovery),
       this.discoveryAt(at, parsed.discovery),
     ];
+    this.warnOfHeaders(at, parsed.headers);
     return {
       name,
       target: parsed.target,
@@ -94,6 +97,19 @@ class Builder {
       policy: mergePolicy(defaults, toPolicyOverrides(parsed)),
       position: this.keyAt(at),
     };
+  }
+
+  private warnOfHeaders(at: Path, headers: ParsedRoute["headers"]): void {
+    for (const direction of ["request", "response"] as const) {
+      for (const list of ["allow", "deny"] as const) {
+        for (const [index, name] of (headers?.[direction]?.[list] ?? []).entries()) {
+          const reason = whyNoEffect(direction, list, name);
+          if (reason === null) continue;
+          const message = `header "${name}" never crosses, whatever is said here: ${reason}`;
+          this.warn([...at, "headers", direction, list, index], message);
+        }
+      }
+    }
   }
 
   private readService(name: string, at: Path): readonly ServiceRoute[] {
@@ -115,6 +131,7 @@ class Builder {
   private buildRoute(parsed: ParsedRoute, at: Path): RouteConfig {
     const rpc = toRpc(parsed);
     if (rpc === undefined) throw new Error("checkRpc lets no route without a method pass");
+    this.warnOfHeaders(at, parsed.headers);
     const more = parsed.additional_bindings ?? [];
     const overrides = toPolicyOverrides(parsed);
     return {

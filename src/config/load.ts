@@ -66,7 +66,10 @@ export function parseConfig(
   const problems = [...yaml.problems];
   if (yaml.value === undefined) throw problemsError(file, problems);
   const result = fileSchema.safeParse(yaml.value);
-  if (!result.success) problems.push(...toProblems(result.error.issues, file, yaml));
+  // What a value is not, whose reference has no value, says nothing more.
+  const told = new Set(yaml.problems.map(({ line, column }) => `${line}:${column}`));
+  const isNew = ({ line, column }: Problem): boolean => !told.has(`${line}:${column}`);
+  if (!result.success) problems.push(...toProblems(result.error.issues, file, yaml).filter(isNew));
   const { overrides, problems: wrong } = applyOverrides(options.env, options.overrides ?? {});
   problems.push(...wrong);
   if (!result.success || problems.length > 0) throw problemsError(file, inFileOrder(problems));

@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Node } from "yaml";
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Alias, type Node } from "yaml";
 import type { Problem } from "../core/problem.ts";
 import { formatPath, type Path } from "./path.ts";
 
@@ -72,10 +72,8 @@ export function readYaml(text: string, file: string, expandText: ExpandText): Ya
   function read(node: Node | null, path: Path, key: Position | undefined, open: readonly Node[]): unknown {
     const value = at(node?.range?.[0] ?? 0);
     if (isAlias(node)) {
-      const target = node.resolve(document as Exclude<typeof document, Error>);
-      if (target === undefined) return report(value, `alias *${node.source} has no anchor &${node.source} before it`);
-      if (open.includes(target)) return report(value, `alias *${node.source} contains itself`);
-      return read(target, path, key ?? value, [...open, target]);
+      const target = follow(node, open);
+      return target && read(target, path, key ?? value, [...open, target]);
     }
     if (open.length > 0 && ++aliased > MAX_ALIASED) {
       if (aliased === MAX_ALIASED + 1)
@@ -98,11 +96,14 @@ export function readYaml(text: string, file: string, expandText: ExpandText): Ya
     // Without a prototype, so that no key can be mistaken for something inherited.
     const result = Object.create(null) as Record<string, unknown>;
     const first = new Map<string, Position>();
+    const merged: (readonly [Node | null, Position])[] = [];
     for (const { key, value } of items) {
       const position = at(key.range?.[0] ?? 0);
       const name = String(isScalar(key) ? key.value : key);
       const earlier = first.get(name);
-      if (earlier !== undefined) {
+      if (isMergeKey(key)) {
+        merged.push([value, position]);
+      } else if (earlier !== undefined) {
         report(position, `duplicate key "${name}"; the first stands in line ${earlier.line}`);
       } else if (name === "__proto__") {
         report(position, 'key "__proto__" is not allowed');
@@ -111,7 +112,36 @@ export function readYaml(text: string, file: string, expandText: ExpandText): Ya
         result[name] = read(value, [...path, name], position, open);
       }
     }
+    for (const [node, position] of merged) merge(node, position, open);
     return result;
+
+    /** Takes what is not there yet from the map, the maps, or what stands for them, behind `<<`. */
+    function merge(node: Node | null, position: Position, open: readonly Node[]): void {
+      const source = isAlias(node) ? follow(node, open) : node;
+      if (source === undefined) return;
+      const inner = isAlias(node) ? [...open, source as Node] : open;
+      if (isSeq(source)) return source.items.forEach((item) => merge(item as Node, position, inner));
+      if (!isMap(source)) return report(position, `<< takes a map, or a list of maps, not ${show(source)}`);
+      const pairs = source.items as MapItem[];
+      for (const { key, value } of pairs) {
+        const name = String(isScalar(key) ? key.value : key);
+        if (isMergeKey(key) || name === "__proto__" || first.has(name)) continue;
+        const place = at(key.range?.[0] ?? 0);
+        first.set(name, place);
+        result[name] = read(value, [...path, name], place, inner);
+      }
+      for (const { key, value } of pairs) if (isMergeKey(key)) merge(value, position, inner);
+    }
+  }
+
+  /** What an alias stands for; undefined where that is wrong. */
+  function follow(alias: Alias, open: readonly Node[]): Node | undefined {
+    const position = at(alias.range?.[0] ?? 0);
+    const target = alias.resolve(document as Exclude<typeof document, Error>);
+    if (target === undefined) report(position, `alias *${alias.source} has no anchor &${alias.source} before it`);
+    else if (open.includes(target)) report(position, `alias *${alias.source} contains itself`);
+    else return target;
+    return undefined;
   }
 
   return { value: read(document.contents, [], undefined, []), spots, problems };
@@ -121,6 +151,11 @@ export function readYaml(text: string, file: string, expandText: ExpandText): Ya
 interface MapItem {
   readonly key: Node;
   readonly value: Node | null;
+}
+
+/** `<<: *defaults` (YAML 1.1, "Merge Key Language-Independent Type"), which 1.2 dropped and files still use. */
+function isMergeKey(key: Node): boolean {
+  return isScalar(key) && key.value === "<<" && key.type === "PLAIN";
 }
 
 function parse(text: string, lineCounter: LineCounter) {

@@ -9,7 +9,7 @@ interface ErrorRow {
 
 /**
  * Every failure that the gateway itself can report. Keys are permanent: never renamed, never reused; each has a
- * section in docs/errors.md. gRPC code and HTTP status stand side by side, because 405, 406, 413, 415, 431 and 502 follow
+ * section in docs/errors.md. gRPC code and HTTP status stand side by side, because 405, 406, 413, 415, 421, 431 and 502 follow
  * from no gRPC code.
  */
 export const errorTable = {
@@ -59,6 +59,7 @@ export const errorTable = {
   },
   TOO_MANY_HEADERS: { grpc: Code.ResourceExhausted, http: 431, message: "the request has more than {limit} headers" },
   HEADER_INVALID: { grpc: Code.InvalidArgument, http: 400, message: "header {header}: {reason}" },
+  HOST_NOT_SERVED: { grpc: Code.InvalidArgument, http: 421, message: "host {host} is not served here" },
   HTTP_MALFORMED: { grpc: Code.InvalidArgument, http: 400, message: "malformed HTTP request: {reason}" },
   REQUEST_TIMEOUT: {
     grpc: Code.DeadlineExceeded,

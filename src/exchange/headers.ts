@@ -64,6 +64,14 @@ export function whyNeverCrosses(direction: HeaderDirection, name: string): strin
   return null;
 }
 
+/** Why a name in `allow` or `deny` changes nothing; null where it may. A beginning that ends in `*` always may. */
+export function whyNoEffect(direction: HeaderDirection, list: "allow" | "deny", name: string): string | null {
+  if (name.endsWith("*")) return null;
+  // What the gateway sets itself, the file may leave out.
+  if (list === "deny" && direction === "request" && isSetByGateway(direction, plainName(name))) return null;
+  return whyNeverCrosses(direction, name);
+}
+
 // "Header-Name" of gRPC over HTTP/2; HTTP allows more, which grpc-js answers by throwing.
 const METADATA_NAME = /^[0-9a-z_.-]+$/;
 

@@ -46,7 +46,8 @@ export function checkBinding({ input, variables, body, sources }: Binding): Bind
       return;
     }
     const leaf = target.fields.at(-1);
-    // Its paths would be added to those of the body, not replace them.
+    // http.proto takes no messages here. Timestamps and the like do no harm; a mask's paths would be added to those of
+    // the body, not replace them.
     if (leaf?.message?.typeName === "google.protobuf.FieldMask") problem(`${leaf.name} is a field mask`);
     const same = seen.get(target.id);
     if (same !== undefined) problem(`the same field as ${same}`);

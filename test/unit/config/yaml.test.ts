@@ -37,6 +37,26 @@ describe("readYaml()", () => {
     assert.deepEqual(plain(read("a: &a { b: 1 }\nc: *a\n").value), { a: { b: 1 }, c: { b: 1 } });
   });
 
+  it("merges maps behind <<: own keys first, then earlier maps, then what these merge", () => {
+    const text = `a: &a { x: 1, y: 1 }
+b: &b { <<: *a, y: 2, z: 2 }
+c: { <<: *b, z: 3 }
+d: { y: 4, <<: [*a, *b, { w: 4 }] }
+e: { "<<": 5 }
+`;
+    const { value, spots, problems } = read(text);
+    assert.deepEqual(problems, []);
+    const a = { x: 1, y: 1 };
+    assert.deepEqual(plain(value), {
+      a,
+      b: { x: 1, y: 2, z: 2 },
+      c: { x: 1, y: 2, z: 3 },
+      d: { x: 1, y: 4, z: 2, w: 4 },
+      e: { "<<": 5 },
+    });
+    assert.deepEqual(spots.get("c.y")?.key, { line: 2, column: 17 }, "where it is written");
+  });
+
   it("makes maps that inherit nothing", () => {
     const value = read("a: 1").value as object;
     assert.equal(Object.getPrototypeOf(value), null);
@@ -52,6 +72,9 @@ describe("readYaml()", () => {
     ],
     ["__proto__: 1", ['r.yaml:1:1: key "__proto__" is not allowed']],
     ["a: &a [*a]", ["r.yaml:1:8: alias *a contains itself"]],
+    ["a: { <<: 1 }", ["r.yaml:1:6: << takes a map, or a list of maps, not 1"]],
+    ["a: { <<: *b }", ["r.yaml:1:10: alias *b has no anchor &b before it"]],
+    ["a: &a { b: 1, <<: *a }", ["r.yaml:1:19: alias *a contains itself"]],
     ["a: *b", ["r.yaml:1:4: alias *b has no anchor &b before it"]],
     ["a: !secret b", ["r.yaml:1:4: not valid YAML: unresolved tag: !secret"]],
     ["a: 1\n---\nb: 2", ["r.yaml:2:1: not valid YAML: source contains multiple documents"]],
