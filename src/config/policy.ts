@@ -7,6 +7,12 @@ import {
   type CallPolicy,
 } from "../call/options.ts";
 import {
+  compressionPolicyShape,
+  defaultCompressionPolicy,
+  toCompressionPolicy,
+  type CompressionPolicyOptions,
+} from "../exchange/coding/options.ts";
+import {
   defaultHeaderPolicy,
   defaultReplyPolicy,
   headerPolicyShape,
@@ -28,7 +34,7 @@ import {
 } from "../transcode/options.ts";
 
 /** What defaults, upstreams and routes may say alike, each winning over the one before. */
-export interface Policy extends CallPolicy, HeaderPolicyOptions, ReplyPolicyOptions {
+export interface Policy extends CallPolicy, HeaderPolicyOptions, ReplyPolicyOptions, CompressionPolicyOptions {
   readonly json: JsonOptions;
   readonly request: RequestOptions;
 }
@@ -37,17 +43,25 @@ export const defaultPolicy: Policy = {
   ...defaultCallPolicy,
   ...defaultHeaderPolicy,
   ...defaultReplyPolicy,
+  ...defaultCompressionPolicy,
   json: defaultJsonOptions,
   request: defaultRequestOptions,
 };
 
 /** Keys of `defaults` and of an upstream. */
-export const policyShape = { ...callPolicyShape, ...headerPolicyShape, ...replyPolicyShape, ...jsonPolicyShape };
+export const policyShape = {
+  ...callPolicyShape,
+  ...headerPolicyShape,
+  ...replyPolicyShape,
+  ...compressionPolicyShape,
+  ...jsonPolicyShape,
+};
 /** Keys of a route. */
 export const policyShapeOfRoute = {
   ...callPolicyShapeOfRoute,
   ...headerPolicyShape,
   ...replyPolicyShapeOfRoute,
+  ...compressionPolicyShape,
   ...jsonPolicyShapeOfRoute,
 };
 /** Keys of a later version, wherever a policy stands. */
@@ -62,7 +76,13 @@ type Overrides<T> = {
 };
 
 export function toPolicyOverrides(parsed: z.output<z.ZodObject<typeof policyShape>>): PolicyOverrides {
-  return { ...toCallPolicy(parsed), ...toHeaderPolicy(parsed), ...toReplyPolicy(parsed), ...toJsonPolicy(parsed) };
+  return {
+    ...toCallPolicy(parsed),
+    ...toHeaderPolicy(parsed),
+    ...toReplyPolicy(parsed),
+    ...toCompressionPolicy(parsed),
+    ...toJsonPolicy(parsed),
+  };
 }
 
 /** Maps are merged key by key, all the way down; lists and single values replace. Neither argument is changed. */

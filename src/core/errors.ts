@@ -44,7 +44,13 @@ export const errorTable = {
   UNSUPPORTED_CONTENT_ENCODING: {
     grpc: Code.InvalidArgument,
     http: 415,
-    message: "content-encoding {encoding} is not supported; send the body as it is",
+    message: "content-encoding {encoding} is not supported; expected one of {expected}",
+  },
+  BODY_ENCODING_INVALID: { grpc: Code.InvalidArgument, http: 400, message: "body is not valid {encoding}: {reason}" },
+  BODY_EXPANDS_TOO_FAR: {
+    grpc: Code.ResourceExhausted,
+    http: 413,
+    message: "body decompresses to more than {ratio} times its size",
   },
   BODY_TOO_LARGE: { grpc: Code.ResourceExhausted, http: 413, message: "body is larger than {limit} bytes" },
   MESSAGE_TOO_LARGE: {

@@ -11,10 +11,6 @@ const CHARSET = /;[ \t]*charset="?([^";\s]+)"?/i;
 
 /** What reads the body of a request with these headers, or why nothing does. No content-type is taken for JSON. */
 export function bindersFor(route: BodyRoute, http: Pick<HttpExchange, "header">): BodyBinders | GatewayError {
-  const encoding = http.header("content-encoding");
-  if (encoding !== undefined && encoding.toLowerCase() !== "identity" && encoding !== "") {
-    return gatewayError("UNSUPPORTED_CONTENT_ENCODING", { encoding: JSON.stringify(encoding.slice(0, 100)) });
-  }
   const type = http.header("content-type");
   if (route.takesHttpBody || type === undefined || type === "application/json" || isJson(type)) return route;
   const isStreamed = route.kind === "client_stream" || route.kind === "bidi_stream";

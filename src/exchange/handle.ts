@@ -1,4 +1,5 @@
-import { gatewayError } from "../core/errors.ts";
+import { GatewayError, gatewayError } from "../core/errors.ts";
+import { decodedRequest, REQUEST_CODINGS } from "./coding/decoded-request.ts";
 import { shorten, UnroutedExchange, type ExchangeContext } from "./exchange.ts";
 import { HttpBodyExchange, HttpBodyStreamExchange } from "./http-body.ts";
 import type { HttpExchange, HttpUpgrade } from "./http.ts";
@@ -68,7 +69,13 @@ function malformed(context: ExchangeContext, http: HttpExchange, reason: string)
   new UnroutedExchange(context, http, null).fail(gatewayError("PATH_MALFORMED", { reason }, { violations }));
 }
 
-function serve(context: ExchangeContext, http: HttpExchange, route: Route, variables: readonly string[]): void {
+function serve(context: ExchangeContext, client: HttpExchange, route: Route, variables: readonly string[]): void {
+  const plain = route.compression === null ? client : route.compression(client);
+  const encoding = plain.hasBody ? plain.header("content-encoding") : undefined;
+  const http = encoding === undefined ? plain : decodedRequest(plain, encoding);
+  if (http instanceof GatewayError) {
+    return new UnroutedExchange(context, plain, route).fail(http, ["accept-encoding", REQUEST_CODINGS]);
+  }
   const isRaw = route.readHttpBody !== null;
   switch (route.kind) {
     case "unary":

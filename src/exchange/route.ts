@@ -10,6 +10,7 @@ import type { JsonWriter } from "../transcode/json-write.ts";
 import type { StatusWriter } from "../transcode/status-json.ts";
 import type { EventHead } from "./event-head.ts";
 import type { HashKey } from "./hash-key.ts";
+import type { Compression } from "./coding/compressed-reply.ts";
 import type { HeaderPolicy } from "./headers.ts";
 import type { ReplyHead } from "./reply-head.ts";
 
@@ -59,6 +60,8 @@ export interface Route extends BodyBinders {
   readonly ndjson: StreamShape;
   /** Whether messages of a WebSocket are `{"result":…}`. */
   readonly wrapsMessages: boolean;
+  /** Compresses replies; null where they stay as they are. */
+  readonly compression: Compression | null;
   /** Whether replies to GET have an entity tag, and clients that have it get 304. */
   readonly etag: boolean;
   /** Silence after which a stream of events shows a sign of life; Infinity for never. */

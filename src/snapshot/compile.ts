@@ -1,6 +1,7 @@
 import type { CallTarget } from "../call/call.ts";
 import { createHedgePlan } from "../call/hedge.ts";
 import { isIdempotent } from "../call/idempotent.ts";
+import { compileCompression } from "../exchange/coding/compressed-reply.ts";
 import { compileEventHead } from "../exchange/event-head.ts";
 import { compileHeaderPolicy, type HeaderRules } from "../exchange/headers.ts";
 import { toErrorForm } from "../exchange/options.ts";
@@ -103,6 +104,7 @@ class RouteCompiler {
       eventHead: compileEventHead({ ...replyFields, retryMs: policy.stream.retryMs }, textOf),
       ndjson: policy.stream.ndjson === "bare" ? bareNdjsonShape : ndjsonShape,
       wrapsMessages: policy.stream.webSocket === "wrapped",
+      compression: compileCompression(policy.compression),
       etag: policy.etag,
       heartbeatMs: policy.stream.heartbeatMs,
       hashKey: compileHashKey(route.upstream, rpc.desc.input),

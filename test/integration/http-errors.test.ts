@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { gzipSync } from "node:zlib";
 import { describe, it } from "node:test";
 import { Metadata, status } from "@grpc/grpc-js";
 import { errorTable } from "../../src/core/errors.ts";
@@ -155,7 +156,13 @@ describe("a failure of the gateway's", () => {
       ["/v1/echo/abc", {}, "FIELD_INVALID"],
       ["/v1/act/x", { body: '{"count":1}' }, "BODY_NOT_ALLOWED"],
       ["/v1/echo", { body: "a=b", headers: { "content-type": "text/plain" } }, "UNSUPPORTED_MEDIA_TYPE"],
-      ["/v1/echo", { body: "{}", headers: { "content-encoding": "gzip" } }, "UNSUPPORTED_CONTENT_ENCODING"],
+      ["/v1/echo", { body: "{}", headers: { "content-encoding": "compress" } }, "UNSUPPORTED_CONTENT_ENCODING"],
+      ["/v1/echo", { body: "{}", headers: { "content-encoding": "gzip" } }, "BODY_ENCODING_INVALID"],
+      [
+        "/v1/collect",
+        { body: gzipSync(Buffer.alloc(8 << 20, " ")), headers: { "content-encoding": "gzip" } },
+        "BODY_EXPANDS_TOO_FAR",
+      ],
       ["/v1/act/x", { headers: { "grpc-timeout": "soon" } }, "HEADER_INVALID"],
       ["/v1/echo", { body: "a", headers: { "content-type": "multipart/form-data; boundary=b" } }, "FORM_MALFORMED"],
       [

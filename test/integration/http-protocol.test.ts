@@ -277,7 +277,7 @@ describe("a body's headers", () => {
       [{ "content-type": "multipart/form-data; boundary=x" }, 400],
       [{ "content-type": "application/grpc" }, 415],
       [{ "content-type": `application/json;${"a=b;".repeat(5000)}` }, 415],
-      [{ "content-encoding": "gzip" }, 415],
+      [{ "content-encoding": "gzip" }, 400],
       [{ "content-encoding": "identity, br" }, 415],
     ];
     for (const [headers, status] of rows) {

@@ -5,6 +5,7 @@ import path from "node:path";
 import { after, before, describe, it } from "node:test";
 import { loadConfig, parseConfig, type Loaded, type LoadOptions } from "../../../src/config/load.ts";
 import { formatProblem, problemsOf } from "../../../src/core/problem.ts";
+import { defaultCompressionPolicy } from "../../../src/exchange/coding/options.ts";
 import { pem } from "../../support/tls.ts";
 
 const env = { PORT: "8081", TIMEOUT: "2s", SECRET: "hunter2", YES: "true", PASSWORD: "from the environment" };
@@ -95,6 +96,7 @@ describe("parseConfig()", () => {
             unknownFields: "reject",
           },
           request: { unknownQuery: "reject", updateMask: "auto", forms: "same_origin" },
+          ...defaultCompressionPolicy,
         },
         position: { line: 2, column: 14 },
       },
@@ -214,6 +216,7 @@ routing: { trailing_slash: ignore, unescape: all }
         unknownFields: "ignore",
       },
       request: { unknownQuery: "ignore", updateMask: "off", forms: "same_origin" },
+      ...defaultCompressionPolicy,
     });
     assert.deepEqual(
       other?.etcd,
