@@ -100,8 +100,8 @@ export class UpstreamPool {
 
   gauges(): UpstreamGauges[] {
     return this.inForce().map(({ name, upstream }) => {
-      const { endpoints, ready, waiting } = upstream.status();
-      return { name, endpoints, ready, waiting };
+      const { endpoints, ready, healthy, waiting } = upstream.status();
+      return { name, endpoints, ready, healthy, waiting };
     });
   }
 
@@ -147,12 +147,12 @@ export class UpstreamPool {
     return { name: config.name, upstream, wasReady: false, cancelRelease: null };
   }
 
-  private settingsOf({ loadBalancing, policy, removalGuardMs }: UpstreamConfig): UpstreamSettings {
+  private settingsOf({ loadBalancing, policy, removalGuardMs, health }: UpstreamConfig): UpstreamSettings {
     const queue = policy.waitForReady.queue;
-    if (loadBalancing.policy !== "module") return { loadBalancing, queue, removalGuardMs };
+    if (loadBalancing.policy !== "module") return { loadBalancing, queue, removalGuardMs, health };
     const createPicker = this.modules.get(loadBalancing.path);
     if (createPicker === undefined) throw new Error("prepare() was not called with this configuration");
-    return { loadBalancing: { policy: "module", createPicker }, queue, removalGuardMs };
+    return { loadBalancing: { policy: "module", createPicker }, queue, removalGuardMs, health };
   }
 
   private connectionOf({ transport, keepalive, tls }: UpstreamConfig): ConnectionFactory {
@@ -165,9 +165,10 @@ export class UpstreamPool {
 }
 
 function keyOf(config: UpstreamConfig): string {
-  const { name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, tls, etcd, dns } = config;
+  const { name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, tls, etcd, dns, health } = config;
   // The contents of certificates count, not their files' names: a reload after they were renewed makes new connections.
   const credentials = tls === null ? null : createHash("sha256").update(JSON.stringify(tls)).digest("base64");
+  const { check } = health;
   return JSON.stringify([
     name,
     target,
@@ -178,6 +179,7 @@ function keyOf(config: UpstreamConfig): string {
     credentials,
     etcd,
     dns,
+    check,
   ]);
 }
 

@@ -61,6 +61,8 @@ export interface AttemptRequest {
   readonly message: Uint8Array | null;
   /** When the call must have ended, on the clock's axis (ms); Infinity for never. Sent as `grpc-timeout`. */
   readonly deadlineMs: number;
+  /** A long silence of its reply says nothing: nobody waits for it. */
+  readonly isQuiet?: boolean;
 }
 
 /**

@@ -9,6 +9,7 @@ import { toSchemaSource } from "../schema/options.ts";
 import { toTls } from "../tls/options.ts";
 import { toFieldSources } from "../transcode/options.ts";
 import { toLoadBalancing } from "../upstream/balancer/options.ts";
+import { toHealthOptions } from "../upstream/health/options.ts";
 import { toKeepalive } from "../upstream/options.ts";
 import { readApiService } from "./api-service.ts";
 import type { Config, PlacedRule, Policy, RouteConfig, ServiceRoute, UpstreamConfig } from "./config.ts";
@@ -86,6 +87,7 @@ class Builder {
       loadBalancing: toLoadBalancing(parsed.load_balancing, path.dirname(this.file)),
       connectTimeoutMs: parsed.connect_timeout,
       removalGuardMs: parsed.removal_guard,
+      health: toHealthOptions(parsed),
       maxMessageBytes: parsed.limits.message,
       transport: parsed.transport,
       keepalive: toKeepalive(parsed.keepalive),

@@ -9,6 +9,7 @@ import type { SchemaSource } from "../schema/load.ts";
 import type { FieldSource } from "../transcode/options.ts";
 import type { TlsOptions } from "../tls/client.ts";
 import type { LoadBalancing } from "../upstream/balancer/options.ts";
+import type { HealthOptions } from "../upstream/health/options.ts";
 import type { Keepalive } from "../upstream/options.ts";
 import type { Policy } from "./policy.ts";
 import type { Position } from "./yaml.ts";
@@ -40,6 +41,7 @@ export interface UpstreamConfig {
   readonly loadBalancing: LoadBalancing;
   readonly connectTimeoutMs: number;
   readonly removalGuardMs: number;
+  readonly health: HealthOptions;
   readonly maxMessageBytes: number;
   readonly transport: "http2" | "grpc-js";
   /** Of transport http2; null: none. */

@@ -8,6 +8,7 @@ export interface UpstreamGauges {
   readonly name: string;
   readonly endpoints: number;
   readonly ready: number;
+  readonly healthy: number;
   readonly waiting: number;
 }
 
@@ -69,6 +70,7 @@ export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metri
   ): void => upstreamGauge(registry, { name, help, ofWorkers, upstreams, value });
   gauge("endpoints", "Instances that discovery tells.", "max", (upstream) => upstream.endpoints);
   gauge("ready_endpoints", "Instances that take calls now.", "min", (upstream) => upstream.ready);
+  gauge("healthy_endpoints", "Those in good health.", "min", (upstream) => upstream.healthy);
   gauge("waiting_calls", "Calls that wait for a ready instance.", "sum", (upstream) => upstream.waiting);
 
   return {

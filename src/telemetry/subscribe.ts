@@ -31,6 +31,14 @@ export function observeUpstream(log: Log, metrics: Metrics): (event: UpstreamEve
       case "policy_failed":
         metrics.upstreamEvent(event.upstream, type);
         return log.logger.error(facts, MESSAGES[type]);
+      case "endpoint_health":
+        metrics.upstreamEvent(event.upstream, event.isServing ? "serving" : "not_serving");
+        if (event.isServing) return log.logger.info(facts, MESSAGES[type]);
+        return log.logger.warn(facts, MESSAGES[type]);
+      case "panic":
+        if (!event.isPanicking) return log.logger.info(facts, MESSAGES[type]);
+        metrics.upstreamEvent(event.upstream, type);
+        return log.logger.warn(facts, MESSAGES[type]);
       case "endpoint_added":
       case "endpoint_removed":
         return log.logger.debug(facts, MESSAGES[type]);
@@ -58,6 +66,8 @@ const MESSAGES = {
   endpoint_ejected: "endpoint ejected",
   endpoint_readmitted: "endpoint readmitted",
   policy_failed: "load balancing module failed, least_request chooses in its place",
+  endpoint_health: "endpoint tells its health",
+  panic: "few endpoints are in good health: all are used, or no longer",
   discovery_trouble: "discovery in trouble, the last list stays in force",
   discovery_recovered: "discovery recovered",
   removal_held: "endpoint list in doubt, missing endpoints are kept while they are connected",

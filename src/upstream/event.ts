@@ -26,6 +26,10 @@ export type UpstreamEvent = { readonly upstream: string } & (
     }
   | { readonly type: "endpoint_ejected"; readonly endpoint: string; readonly forMs: number }
   | { readonly type: "endpoint_readmitted"; readonly endpoint: string }
+  /** What an instance says of its own health. */
+  | { readonly type: "endpoint_health"; readonly endpoint: string; readonly isServing: boolean }
+  /** So few instances are in good health that all are used; false: no longer. */
+  | { readonly type: "panic"; readonly isPanicking: boolean; readonly healthy: number }
   | { readonly type: CallEvent }
   /** The module that is its policy did what it may not; said once. */
   | { readonly type: "policy_failed"; readonly reason: string }

@@ -3,7 +3,10 @@ import type { Clock } from "../core/clock.ts";
 import { Code } from "../core/code.ts";
 import type { Candidate } from "./balancer/balancer.ts";
 import type { Connection, ConnectionFactory, ConnectionOptions, ConnectionState } from "./connection/connection.ts";
-import { Outlier } from "./outlier.ts";
+import type { Random } from "../core/random.ts";
+import type { HealthOptions, OutlierOptions } from "./health/options.ts";
+import { Outlier, type OutlierListener } from "./health/outlier.ts";
+import { HealthWatch } from "./health/watch.ts";
 import type { Endpoint } from "./resolver.ts";
 
 /** What an instance tells the upstream that it belongs to. */
@@ -12,6 +15,10 @@ export interface InstanceListener {
   onSuspect(member: Member): void;
   /** Whether a connection to another instance is ready and in good health. */
   hasHealthyBeside(instance: Instance): boolean;
+  /** So few instances are in good health that all are used. */
+  readonly isPanicking: boolean;
+  /** What it says of its own health is another now. */
+  onHealth(instance: Instance): void;
   /** Whether one more instance may be passed over. */
   mayEject(instance: Instance): boolean;
   onEjected(instance: Instance, forMs: number): void;
@@ -26,6 +33,9 @@ export interface InstanceOptions {
   readonly connect: ConnectionFactory;
   readonly connection: ConnectionOptions;
   readonly clock: Clock;
+  readonly random: Random;
+  /** In force; the same object for as long as the upstream lasts. */
+  readonly health: { outlier: OutlierOptions; readonly check: HealthOptions["check"] };
   /** Shared by all instances of an upstream. */
   readonly load: UpstreamLoad;
 }
@@ -36,10 +46,14 @@ export interface UpstreamLoad {
 }
 
 /** One endpoint of the list with its connections and its health: what a balancer chooses. */
-export class Instance implements Candidate {
+export class Instance implements Candidate, OutlierListener {
   readonly endpoint: string;
   readonly members: Member[] = [];
   readonly outlier: Outlier;
+  /** Null where nobody is asked. */
+  readonly health: HealthWatch | null;
+  /** As its upstream counts it. */
+  isCountedGood = false;
   weight: number;
   inFlight = 0;
   /** Ready ones. */
@@ -59,15 +73,22 @@ export class Instance implements Candidate {
     this.weight = endpoint.weight;
     this.options = options;
     this.listener = listener;
-    this.outlier = new Outlier(options.clock, {
-      mayEject: () => listener.mayEject(this),
-      onEjected: (forMs) => listener.onEjected(this, forMs),
-      onReadmitted: () => listener.onReadmitted(this),
-    });
+    this.outlier = new Outlier(options.clock, this);
+    this.health = createHealthWatch(options, () => listener.onHealth(this));
   }
 
+  /** Connected, and asked for its health where that is to be known. */
   get isReady(): boolean {
-    return this.connections > 0;
+    return this.connections > 0 && (this.health === null || this.health.isKnown);
+  }
+
+  get isServing(): boolean {
+    return this.health === null || this.health.isServing;
+  }
+
+  /** In good health for longer than a trial or a silence lasts. */
+  get isGood(): boolean {
+    return this.isReady && this.isServing && !this.outlier.isEjected;
   }
 
   get capacity(): number {
@@ -75,7 +96,29 @@ export class Instance implements Candidate {
   }
 
   get isHealthy(): boolean {
-    return this.suspects < this.connections && this.outlier.isHealthy;
+    if (this.suspects >= this.connections) return false;
+    return (this.isServing && this.outlier.isHealthy) || this.listener.isPanicking;
+  }
+
+  get outlierOptions(): OutlierOptions {
+    return this.options.health.outlier;
+  }
+
+  mayEject(): boolean {
+    return this.listener.mayEject(this);
+  }
+
+  onEjected(forMs: number): void {
+    this.listener.onEjected(this, forMs);
+  }
+
+  onReadmitted(): void {
+    this.listener.onReadmitted(this);
+  }
+
+  /** A connection became ready, or is no more. */
+  watchHealth(): void {
+    this.health?.use(this.members.find(({ isReady }) => isReady)?.connection ?? null);
   }
 
   /** The least busy of its ready connections, those that give a sign of life first; only where one is ready. */
@@ -113,11 +156,21 @@ export class Instance implements Candidate {
 
   close(): Member[] {
     this.outlier.close();
+    this.health?.close();
     const closed = this.members.splice(0);
     for (const member of closed) member.connection.close();
     return closed;
   }
 }
+
+function createHealthWatch({ health, connection, clock, random }: InstanceOptions, onChange: () => void) {
+  if (health.check === null) return null;
+  const { service } = health.check;
+  return new HealthWatch({ service, firstWordMs: connection.connectTimeoutMs, clock, random, onChange });
+}
+
+// What no request deserves, but may cause: only where it stands out is it the instance's fault.
+const FAULTS: readonly Code[] = [Code.Unknown, Code.Internal, Code.DataLoss];
 
 /** One connection of an instance: what a call starts its attempt on. */
 export class Member implements Pick {
@@ -144,6 +197,7 @@ export class Member implements Pick {
     this.connection = options.connect(instance.endpoint, options.connection, {
       onState: (state, reason) => {
         this.become(state === "ready", false);
+        instance.watchHealth();
         listener.onConnectionState(this, state, reason);
       },
       onSuspect: (isSuspect) => {
@@ -182,8 +236,10 @@ export class Member implements Pick {
   /** Attempts that a broken connection took with it say nothing more: it is out of the ready set by itself. */
   judge(end: AttemptEnd): void {
     if (end.outcome === "answered") {
-      if (end.code === Code.Unavailable) this.instance.outlier.failed();
-      else this.instance.outlier.succeeded();
+      const { outlier } = this.instance;
+      if (end.code === Code.Unavailable) outlier.failed();
+      else if (FAULTS.includes(end.code)) outlier.faulted();
+      else outlier.succeeded();
     } else if (this.isReady) {
       this.instance.outlier.failed();
     }

@@ -1,6 +1,7 @@
 import { loadBalancingOption } from "./balancer/options.ts";
 import { choice, duration, filled, flag, section, size } from "../core/options.ts";
 import { tlsSection } from "../tls/options.ts";
+import { healthShape } from "./health/options.ts";
 
 /** Keys of an upstream that say how its connections are kept and used. */
 export const connectionShape = {
@@ -17,6 +18,7 @@ export const connectionShape = {
       min: 0,
     }),
   ),
+  ...healthShape,
   limits: section(
     { docs: "How much an instance may send." },
     { message: filled(size({ docs: "Largest message taken from an instance.", default: "4MiB", min: 0 })) },
@@ -72,4 +74,4 @@ export function toKeepalive(parsed: ParsedKeepalive | undefined): Keepalive | nu
 }
 
 /** Keys of an upstream of a later version. */
-export const laterUpstreamKeys = ["outlier_detection", "health_check", "breaker", "zone"];
+export const laterUpstreamKeys = ["breaker", "zone"];

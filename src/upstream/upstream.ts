@@ -9,6 +9,9 @@ import { NO_HASH_KEY, type Balancer } from "./balancer/balancer.ts";
 import { createBalancer, type BalancerSpec } from "./balancer/create.ts";
 import type { ConnectionFactory, ConnectionState } from "./connection/connection.ts";
 import type { UpstreamEvent } from "./event.ts";
+import { Census } from "./health/census.ts";
+import type { HealthOptions } from "./health/options.ts";
+import { findOutliers } from "./health/statistics.ts";
 import { Instance, type InstanceListener, type InstanceOptions, type Member } from "./instance.ts";
 import { RemovalGuard } from "./removal-guard.ts";
 import type { Endpoint, Resolver, ResolverListener } from "./resolver.ts";
@@ -21,6 +24,8 @@ export interface UpstreamSettings {
   readonly queue: number;
   /** How long instances that discovery lost at once are kept while they stay connected, ms; 0 not at all. */
   readonly removalGuardMs: number;
+  /** But for `check`, which stays as it was first. */
+  readonly health: HealthOptions;
 }
 
 export interface UpstreamOptions extends UpstreamSettings {
@@ -42,6 +47,8 @@ export interface UpstreamStatus {
   readonly endpoints: number;
   /** Instances with a ready connection. */
   readonly ready: number;
+  /** Those of them that are not ejected, and do not say that they do not serve. */
+  readonly healthy: number;
   /** Calls that wait for one. */
   readonly waiting: number;
   /** `ok`, `waiting` for the first list, or why discovery does not work now. */
@@ -72,6 +79,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   readonly budget: RetryBudget;
   private readonly options: UpstreamOptions;
   private readonly instanceOptions: InstanceOptions;
+  private readonly census: Census;
   private readonly instances = new Map<string, Instance>();
   /** Instances with a ready connection: what the balancer knows. */
   private readonly ready = new Set<Instance>();
@@ -91,6 +99,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   private isClosed = false;
   private lastHurryMs = -Infinity;
   private lastLookMs = -Infinity;
+  private stopInterval: () => void;
 
   constructor(options: UpstreamOptions) {
     const { name, connect, connectTimeoutMs, maxMessageBytes, clock } = options;
@@ -102,7 +111,13 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
       connection: { upstream: name, connectTimeoutMs, maxMessageBytes, clock },
       clock,
       load: { inFlight: 0 },
+      random: options.random,
+      health: { ...options.health },
     };
+    this.census = new Census(options.health.panicThreshold, (isPanicking) =>
+      options.onEvent({ upstream: name, type: "panic", isPanicking, healthy: this.census.good }),
+    );
+    this.stopInterval = this.nextInterval();
     this.loadBalancing = options.loadBalancing;
     this.balancer = this.createBalancer(options.loadBalancing);
     this.queue = options.queue;
@@ -133,13 +148,17 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     return {
       endpoints: this.instances.size,
       ready: this.ready.size,
+      healthy: this.census.good,
       waiting: this.waiting.size,
       discovery: this.trouble ?? (this.hasList ? "ok" : "waiting"),
     };
   }
 
-  update({ loadBalancing, queue, removalGuardMs }: UpstreamSettings): void {
+  update({ loadBalancing, queue, removalGuardMs, health }: UpstreamSettings): void {
     this.queue = queue;
+    this.instanceOptions.health.outlier = health.outlier;
+    this.census.threshold = health.panicThreshold;
+    this.judge();
     this.guard.limitMs = removalGuardMs;
     if (isDeepStrictEqual(loadBalancing, this.loadBalancing)) return;
     this.loadBalancing = loadBalancing;
@@ -154,6 +173,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.isClosed = true;
     this.options.resolver.close();
     this.guard.end();
+    this.stopInterval();
     for (const instance of this.instances.values()) this.drain(instance.close());
     this.instances.clear();
     this.balancer.close?.();
@@ -203,6 +223,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     }
     this.listed = endpoints.flatMap(({ address }) => this.instances.get(address) ?? []).concat(...this.held);
     this.balancer.list?.(this.listed);
+    this.judge();
     onEvent({ upstream, type: "list_updated", endpoints: this.instances.size, added, removed });
     if (this.held.size > 0) onEvent({ upstream, type: "removal_held", endpoints: this.held.size });
   }
@@ -223,6 +244,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     const { endpoint, index, instance } = member;
     if (state === "backoff" && !instance.isReady) instance.isCold = true;
     this.tellBalancer(instance);
+    this.count(instance);
     this.options.onEvent({ upstream: this.name, type: "connection_state", endpoint, index, state, reason });
     if (state === "ready") this.waiting.wake();
     else if (reason !== undefined) this.lookAnew();
@@ -231,6 +253,18 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
 
   onSuspect({ endpoint, index, isSuspect }: Member): void {
     this.options.onEvent({ upstream: this.name, type: "connection_suspect", endpoint, index, isSuspect });
+  }
+
+  onHealth(instance: Instance): void {
+    const { endpoint, isServing } = instance;
+    this.tellBalancer(instance);
+    this.count(instance);
+    this.options.onEvent({ upstream: this.name, type: "endpoint_health", endpoint, isServing });
+    if (instance.isReady) this.waiting.wake();
+  }
+
+  get isPanicking(): boolean {
+    return this.census.isPanicking;
   }
 
   hasHealthyBeside(instance: Instance): boolean {
@@ -242,15 +276,17 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     if (this.instances.get(instance.endpoint) !== instance) return false;
     let ejected = 1;
     for (const other of this.ready) if (other.outlier.isEjected) ejected++;
-    // With more than half of them out, the trouble is not theirs.
-    return instance.isReady && ejected * 2 <= this.ready.size;
+    // With more of them out, the trouble is not theirs.
+    return instance.isReady && ejected * 100 <= this.ready.size * instance.outlierOptions.maxEjectionPercent;
   }
 
   onEjected(instance: Instance, forMs: number): void {
+    this.count(instance);
     this.options.onEvent({ upstream: this.name, type: "endpoint_ejected", endpoint: instance.endpoint, forMs });
   }
 
   onReadmitted(instance: Instance): void {
+    this.count(instance);
     this.options.onEvent({ upstream: this.name, type: "endpoint_readmitted", endpoint: instance.endpoint });
   }
 
@@ -275,8 +311,28 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   private remove(instance: Instance): void {
     this.instances.delete(instance.endpoint);
     this.held.delete(instance);
+    this.census.forget(instance);
     this.drain(instance.close());
     this.options.onEvent({ upstream: this.name, type: "endpoint_removed", endpoint: instance.endpoint });
+  }
+
+  private count(instance: Instance): void {
+    if (this.instances.get(instance.endpoint) === instance) this.census.count(instance);
+    this.judge();
+  }
+
+  private judge(): void {
+    this.census.judge(this.instances.size, this.ready.size);
+  }
+
+  private nextInterval(): () => void {
+    const { outlier } = this.instanceOptions.health;
+    return this.options.clock.after(outlier.intervalMs, () => {
+      const present = [...this.ready].map((instance) => instance.outlier).filter(({ isEjected }) => !isEjected);
+      for (const found of findOutliers(present, outlier)) found.standsOut();
+      for (const instance of this.instances.values()) instance.outlier.endInterval();
+      this.stopInterval = this.nextInterval();
+    });
   }
 
   private drain(members: readonly Member[]): void {

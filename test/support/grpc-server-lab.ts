@@ -1,4 +1,4 @@
-import { Metadata, type sendUnaryData } from "@grpc/grpc-js";
+import { Metadata, type sendUnaryData, type ServerWritableStream } from "@grpc/grpc-js";
 import type { RawMethod } from "./grpc-server.ts";
 
 /**
@@ -10,9 +10,11 @@ import type { RawMethod } from "./grpc-server.ts";
  *     /test.Lab/Fail    status and text of the message, such as `14 not now`
  *     /test.Lab/Chunks  `count size`: a stream of that many messages of that size
  *     /test.Lab/Bidi    each message back; ends when the client does
+ *     /test.Lab/Health  sets what `/grpc.health.v1.Health/Watch` tells, such as `2`; `end` ends its streams
  */
 export function labMethods(name: string): Record<string, RawMethod> {
   return {
+    ...healthMethods(),
     "/test.Lab/Echo": { kind: "unary", handle: (call, reply) => reply(null, call.request) },
     "/test.Lab/Name": { kind: "unary", handle: (_, reply) => reply(null, Buffer.from(name)) },
     "/test.Lab/Sleep": {
@@ -43,6 +45,36 @@ export function labMethods(name: string): Record<string, RawMethod> {
         call.on("data", (message: Buffer) => call.write(message));
         call.on("end", () => call.end());
         call.on("error", () => {});
+      },
+    },
+  };
+}
+
+function healthMethods(): Record<string, RawMethod> {
+  let status = 1;
+  const watchers = new Set<ServerWritableStream<Buffer, Buffer>>();
+  const tell = (watcher: ServerWritableStream<Buffer, Buffer>) => watcher.write(Buffer.from([8, status]));
+  return {
+    "/test.Lab/Health": {
+      kind: "unary",
+      handle: (call, reply) => {
+        const word = call.request.toString();
+        if (word === "end") for (const watcher of watchers) watcher.end();
+        else {
+          status = Number(word);
+          for (const watcher of watchers) tell(watcher);
+        }
+        reply(null, Buffer.from(String(watchers.size)));
+      },
+    },
+    "/grpc.health.v1.Health/Watch": {
+      kind: "server_stream",
+      handle: (call) => {
+        watchers.add(call);
+        call.on("close", () => watchers.delete(call));
+        call.on("cancelled", () => watchers.delete(call));
+        call.on("error", () => {});
+        tell(call);
       },
     },
   };

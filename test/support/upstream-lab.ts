@@ -9,6 +9,7 @@ import type { ConnectionFactory } from "../../src/upstream/connection/connection
 import type { UpstreamEvent } from "../../src/upstream/event.ts";
 import type { Endpoint, ResolverListener } from "../../src/upstream/resolver.ts";
 import { createUpstream, type Upstream, type UpstreamOptions } from "../../src/upstream/upstream.ts";
+import { defaultHealth } from "./default-health.ts";
 import { Recorder } from "./grpc-calls.ts";
 import { startGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { labMethods } from "./grpc-server-lab.ts";
@@ -53,6 +54,7 @@ export function openUpstream(connect: ConnectionFactory, options: Partial<Upstre
     loadBalancing: { policy: "round_robin" },
     queue: 1_000,
     removalGuardMs: 0,
+    health: defaultHealth,
     clock: systemClock,
     random: systemRandom,
     ...options,
@@ -87,7 +89,7 @@ export function openUpstream(connect: ConnectionFactory, options: Partial<Upstre
       ),
     next,
     ready: async (count) => {
-      while (upstream.status().ready !== count) await next((event) => event.type === "connection_state");
+      while (upstream.status().ready !== count) await next(() => true);
     },
     connected: async (count) => {
       while (connections.size !== count) await next((event) => event.type === "connection_state");

@@ -59,6 +59,19 @@ describe("parseConfig()", () => {
         target: { kind: "pass", addresses: [{ address: "h:1", connections: 1 }] },
         schema: { kind: "descriptor_set", file: path.join("dir", "d.binpb") },
         loadBalancing: { policy: "least_request", slowStart: null },
+        health: {
+          outlier: {
+            consecutiveFailures: 3,
+            intervalMs: 10_000,
+            baseEjectionMs: 1_000,
+            maxEjectionMs: 30_000,
+            maxEjectionPercent: 50,
+            successRate: { stdevFactor: 1_900, minimumHosts: 5, requestVolume: 100 },
+            failurePercentage: { threshold: 85, minimumHosts: 5, requestVolume: 50 },
+          },
+          check: null,
+          panicThreshold: 50,
+        },
         connectTimeoutMs: 3000,
         removalGuardMs: 300_000,
         maxMessageBytes: 4_194_304,
@@ -147,6 +160,9 @@ upstreams:
     limits: { message: 8MiB }
     transport: grpc-js
     timeout: 2s
+    outlier_detection: { consecutive_failures: 5, success_rate: { stdev_factor: 0 }, max_ejection_percent: 20 }
+    health_check: { service: library.v1.Library }
+    panic_threshold: 0
     hedge: { percentile: 95 }
   other:
     target: etcd://a:1,b:2/other
@@ -185,6 +201,16 @@ routing: { trailing_slash: ignore, unescape: all }
       auth: null,
     });
     assert.deepEqual(library?.loadBalancing, { policy: "round_robin", slowStart: null });
+    assert.deepEqual(library?.health, {
+      outlier: {
+        ...other?.health.outlier,
+        consecutiveFailures: 5,
+        maxEjectionPercent: 20,
+        successRate: { ...other?.health.outlier.successRate, stdevFactor: 0 },
+      },
+      check: { service: "library.v1.Library" },
+      panicThreshold: 0,
+    });
     assert.deepEqual([library?.connectTimeoutMs, library?.maxMessageBytes], [500, 8_388_608]);
     assert.deepEqual(library?.policy, {
       timeoutMs: 2000,
@@ -414,6 +440,10 @@ upstreams:
     [
       u("keepalive: { timeout: 5s }"),
       '3:71: upstreams.u.keepalive: missing key "time": expected a duration such as 250ms, 5s or 1m30s',
+    ],
+    [
+      u("outlier_detection: { base_ejection_time: 1m }"),
+      "3:71: upstreams.u.outlier_detection.max_ejection_time: is shorter than base_ejection_time",
     ],
     [u("breaker: {}"), "3:71: upstreams.u: breaker is not supported yet"],
     // discovery

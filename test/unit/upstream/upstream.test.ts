@@ -10,6 +10,7 @@ import type { Endpoint, ResolverListener } from "../../../src/upstream/resolver.
 import { createUpstream, type Upstream, type UpstreamOptions } from "../../../src/upstream/upstream.ts";
 import { HandClock } from "../../support/hand-clock.ts";
 import { freshSeed, seededRandom } from "../../support/seeded-random.ts";
+import { defaultHealth } from "../../support/default-health.ts";
 import { Recorder } from "../../support/grpc-calls.ts";
 
 const handle: CallHandle = {
@@ -91,6 +92,7 @@ function make(options: Partial<UpstreamOptions> = {}) {
     loadBalancing: { policy: "round_robin" },
     queue: 2,
     removalGuardMs: 0,
+    health: defaultHealth,
     clock,
     random: seededRandom(1),
     onEvent: (event) => events.push(event),
@@ -114,13 +116,13 @@ const endpointsOf = (connections: readonly FakeConnection[]) =>
 describe("createUpstream()", () => {
   it("connects at once to what discovery tells, and gives what is ready", () => {
     const { upstream, discovery, connections, events } = make();
-    assert.deepEqual(upstream.status(), { endpoints: 0, ready: 0, waiting: 0, discovery: "waiting" });
+    assert.deepEqual(upstream.status(), { endpoints: 0, ready: 0, healthy: 0, waiting: 0, discovery: "waiting" });
     discovery.onEndpoints([endpoint("a:1", 2), endpoint("b:1")]);
     assert.deepEqual(endpointsOf(connections), ["a:1 connecting", "a:1 connecting", "b:1 connecting"]);
     assert.equal(upstream.pick([]), null);
     connections[1]?.become("ready");
     assert.equal(upstream.pick([])?.endpoint, "a:1");
-    assert.deepEqual(upstream.status(), { endpoints: 2, ready: 1, waiting: 0, discovery: "ok" });
+    assert.deepEqual(upstream.status(), { endpoints: 2, ready: 1, healthy: 1, waiting: 0, discovery: "ok" });
     assert.deepEqual(
       events.map((event) => event.type),
       [
@@ -146,7 +148,7 @@ describe("createUpstream()", () => {
     discovery.onEndpoints([endpoint("a:1", 1)]);
     assert.deepEqual(endpointsOf(to("a:1")), ["a:1 ready", "a:1 closed", "a:1 closed"]);
     assert.equal(connections.length, 5);
-    assert.deepEqual(upstream.status(), { endpoints: 1, ready: 1, waiting: 0, discovery: "ok" });
+    assert.deepEqual(upstream.status(), { endpoints: 1, ready: 1, healthy: 1, waiting: 0, discovery: "ok" });
   });
 
   it("tries a broken connection at once where discovery names its address again", () => {
@@ -162,7 +164,13 @@ describe("createUpstream()", () => {
     discovery.onEndpoints([endpoint("a:1")]);
     to("a:1")[0]?.become("ready");
     discovery.onTrouble("etcd does not answer");
-    assert.deepEqual(upstream.status(), { endpoints: 1, ready: 1, waiting: 0, discovery: "etcd does not answer" });
+    assert.deepEqual(upstream.status(), {
+      endpoints: 1,
+      ready: 1,
+      healthy: 1,
+      waiting: 0,
+      discovery: "etcd does not answer",
+    });
     discovery.onRecovered();
     assert.equal(upstream.status().discovery, "ok");
   });
@@ -279,7 +287,7 @@ describe("createUpstream()", () => {
   });
 
   it("takes out at once an endpoint of weight 0", () => {
-    const { upstream, discovery, to } = make({ removalGuardMs: 1_000 });
+    const { upstream, discovery, to } = make({ removalGuardMs: 1_000, health: defaultHealth });
     discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
     for (const address of ["a:1", "b:1"]) to(address)[0]?.become("ready");
     discovery.onEndpoints([endpoint("a:1", 1, 0), endpoint("b:1", 1, 0)]);
@@ -289,7 +297,7 @@ describe("createUpstream()", () => {
 
   describe("with a removal guard", () => {
     function makeReady(...addresses: string[]) {
-      const lab = make({ removalGuardMs: 60_000 });
+      const lab = make({ removalGuardMs: 60_000, health: defaultHealth });
       lab.discovery.onEndpoints(addresses.map((address) => endpoint(address)));
       for (const connection of lab.connections) connection.become("ready");
       return lab;
@@ -312,7 +320,7 @@ describe("createUpstream()", () => {
       }
       clock.advance(60_000);
       assert.equal(upstream.status().ready, 4);
-      assert.equal(clock.pending, 0);
+      assert.equal(clock.pending, 1, "but that of outlier detection");
     });
 
     it("lets go what no list has told for as long as it may be kept", () => {
@@ -361,7 +369,7 @@ describe("createUpstream()", () => {
         const { discovery, connections, clock } = makeReady(...before);
         discovery.onEndpoints(after.map((address) => endpoint(address)));
         assert.deepEqual(open(connections), [...after]);
-        assert.equal(clock.pending, 0);
+        assert.equal(clock.pending, 1, "but that of outlier detection");
       }
     });
 
@@ -374,7 +382,7 @@ describe("createUpstream()", () => {
 
     it("can be turned off while it runs, for the next list", () => {
       const { discovery, upstream, connections } = makeReady(...four);
-      upstream.update({ loadBalancing: { policy: "round_robin" }, queue: 2, removalGuardMs: 0 });
+      upstream.update({ loadBalancing: { policy: "round_robin" }, queue: 2, removalGuardMs: 0, health: defaultHealth });
       discovery.onEndpoints([]);
       assert.deepEqual(open(connections), []);
     });
@@ -407,7 +415,7 @@ describe("createUpstream()", () => {
   it("changes policy and queue without touching a connection", () => {
     const { upstream, discovery, connections } = make();
     discovery.onEndpoints([endpoint("a:1")]);
-    upstream.update({ loadBalancing: { policy: "least_request" }, queue: 0, removalGuardMs: 0 });
+    upstream.update({ loadBalancing: { policy: "least_request" }, queue: 0, removalGuardMs: 0, health: defaultHealth });
     assert.throws(() => upstream.wait(() => {}), { code: "UPSTREAM_QUEUE_FULL" });
     connections[0]?.become("ready");
     assert.equal(upstream.pick([])?.endpoint, "a:1");

@@ -112,8 +112,10 @@ export class Session implements ConnectionSession, StreamHost, FrameListener, Tr
   start(request: AttemptRequest, listener: AttemptListener): CallHandle {
     const stream = new Stream(this, request, listener);
     const now = this.clock.now();
-    this.suspicion.onCallStarted(now);
-    this.keepalive?.onCallStarted(now);
+    if (!stream.isQuiet) {
+      this.suspicion.onCallStarted(now);
+      this.keepalive?.onCallStarted(now);
+    }
     if (this.waiting.size === 0 && this.hasRoom()) this.open(stream, request, now);
     else this.waiting.add(stream);
     return stream;
@@ -142,8 +144,10 @@ export class Session implements ConnectionSession, StreamHost, FrameListener, Tr
   }
 
   release(stream: Stream): void {
-    this.suspicion.onCallEnded();
-    this.keepalive?.onCallEnded();
+    if (!stream.isQuiet) {
+      this.suspicion.onCallEnded();
+      this.keepalive?.onCallEnded();
+    }
     this.wanting.delete(stream);
     if (stream.id === 0) this.waiting.delete(stream);
     else this.streams.delete(stream.id);

@@ -31,6 +31,7 @@ export class Stream implements CallHandle {
   /** 0 until it is opened. */
   id = 0;
   request: AttemptRequest | null;
+  readonly isQuiet: boolean;
   private readonly host: StreamHost;
   private readonly listener: AttemptListener;
 
@@ -62,6 +63,7 @@ export class Stream implements CallHandle {
   constructor(host: StreamHost, request: AttemptRequest, listener: AttemptListener) {
     this.host = host;
     this.request = request;
+    this.isQuiet = request.isQuiet === true;
     this.listener = listener;
   }
 

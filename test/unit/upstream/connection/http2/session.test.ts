@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { gzipSync } from "node:zlib";
 import { HpackDecoder } from "../../../../../src/upstream/connection/http2/hpack/decoder.ts";
+import type { AttemptEnd } from "../../../../../src/call/call.ts";
+import { Recorder } from "../../../../support/grpc-calls.ts";
 import { HandClock } from "../../../../support/hand-clock.ts";
 import { freshSeed, seededRandom } from "../../../../support/seeded-random.ts";
 import {
@@ -49,6 +51,18 @@ describe("Session: the beginning", () => {
       (await peer.frames()).map(({ type, flags }) => [type, flags]),
       [[SETTINGS, 1]],
     );
+  });
+
+  it("asks no peer for a sign of life of which only a quiet call waits for a reply", async () => {
+    for (const isQuiet of [true, false]) {
+      const clock = new HandClock();
+      const peer = await openPeer(clock);
+      const request = { path: "/s/M", metadata: [], message: Buffer.alloc(0), deadlineMs: Infinity, isQuiet };
+      const call = peer.session.start(request, new Recorder<AttemptEnd>());
+      clock.advance(2_000);
+      assert.equal((await peer.frames()).filter(({ type }) => type === PING).length, isQuiet ? 0 : 1);
+      call.cancel();
+    }
   });
 
   it("answers pings without end where the socket takes each answer a little later, as TLS does", async () => {
