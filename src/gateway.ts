@@ -6,6 +6,7 @@ import type { LoadOptions } from "./config/load.ts";
 import type { Clock } from "./core/clock.ts";
 import { formatProblem, problemsOf, type Problem } from "./core/problem.ts";
 import type { Random } from "./core/random.ts";
+import { reloadedServer } from "./edge/options.ts";
 import { loadRoutes, type LoadedRoutes } from "./load-routes.ts";
 import { LocalServing } from "./local-serving.ts";
 import { Resolvers } from "./resolvers.ts";
@@ -35,7 +36,7 @@ export interface Gateway {
   routes(): readonly RouteRow[];
   /**
    * Reads the configuration anew and swaps the snapshot; no request is lost. False where the new one has errors: they
-   * are logged and the old one stays. What `server:` says applies at the next start.
+   * are logged and the old one stays. What `server:` says applies at the next start, but for renewed certificates.
    */
   reload(): Promise<boolean>;
   /** Not ready, no new connections, requests in flight finish within the drain limit, then everything is closed. */
@@ -79,7 +80,7 @@ class RunningGateway implements Gateway {
   private readonly options: GatewayOptions;
   private readonly log: Log;
   private readonly serving: Serving;
-  /** In force; its `config.server` is that of the start. */
+  /** In force; its `config.server` is that of the start, but for renewed certificates. */
   private loaded: LoadedRoutes;
   private admin: Admin | null = null;
   private draining = false;
@@ -139,7 +140,7 @@ class RunningGateway implements Gateway {
       const { config, ...rest } = await loadRoutes(this.options.configFile, this.options.load);
       if (this.draining) return false;
       this.logWarnings(rest.resolved.problems);
-      const { server } = this;
+      const server = reloadedServer(this.server, config.server);
       if (JSON.stringify(config.server) !== JSON.stringify(server)) {
         this.log.logger.warn({ key: "server" }, "changed settings apply at the next start");
       }

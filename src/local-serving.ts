@@ -75,6 +75,7 @@ export class LocalServing implements Serving {
     // Compiled before the pool lets go of anything: a failure here leaves the old snapshot whole.
     this.snapshot = compileSnapshot(resolved, this.pool.take(config.upstreams));
     this.pool.release(this.releaseMs);
+    this.edge?.renew(config.server.tls);
   }
 
   async readiness(): Promise<ServingReadiness> {

@@ -6,11 +6,12 @@ import { toEventSources, toReplyFields } from "../exchange/options.ts";
 import { whyNoEffect } from "../exchange/headers.ts";
 import { toHttpRule, toRoutingOptions, toRpc } from "../routing/options.ts";
 import { toSchemaSource } from "../schema/options.ts";
-import { toTls } from "../tls/options.ts";
+import { toServerTls, toTls } from "../tls/options.ts";
 import { toFieldSources } from "../transcode/options.ts";
 import { toLoadBalancing } from "../upstream/balancer/options.ts";
 import { toHealthOptions } from "../upstream/health/options.ts";
 import { toKeepalive } from "../upstream/options.ts";
+import type { ServerTls } from "../tls/server.ts";
 import { readApiService } from "./api-service.ts";
 import type { Config, PlacedRule, Policy, RouteConfig, ServiceRoute, UpstreamConfig } from "./config.ts";
 import { nearestSpot } from "./issues.ts";
@@ -60,13 +61,23 @@ class Builder {
     }
     return {
       file: this.file,
-      server: toServerOptions(parsed.server),
+      server: toServerOptions(parsed.server, this.buildServerTls()),
       upstreams,
       routes: parsed.routes.map((route, index) => this.buildRoute(route, ["routes", index])),
       annotations: { read, services },
       routing: toRoutingOptions(parsed.routing),
       errors: defaults.errors,
     };
+  }
+
+  private buildServerTls(): ServerTls | null {
+    const at = (key: string): Path => ["server", "tls", key];
+    return toServerTls(
+      this.parsed.server.tls,
+      this.readFile,
+      (key, message) => this.refuse(at(key), message),
+      (key, message) => this.warn(at(key), message),
+    );
   }
 
   private buildUpstream(name: string, parsed: ParsedUpstream, defaults: Policy): UpstreamConfig {

@@ -67,6 +67,7 @@ export const errorTable = {
   HEADER_INVALID: { grpc: Code.InvalidArgument, http: 400, message: "header {header}: {reason}" },
   HOST_NOT_SERVED: { grpc: Code.InvalidArgument, http: 421, message: "host {host} is not served here" },
   HTTP_MALFORMED: { grpc: Code.InvalidArgument, http: 400, message: "malformed HTTP request: {reason}" },
+  TLS_HANDSHAKE_FAILED: { grpc: Code.InvalidArgument, http: 400, message: "no TLS with this client: {reason}" },
   REQUEST_TIMEOUT: {
     grpc: Code.DeadlineExceeded,
     http: 408,

@@ -9,6 +9,8 @@ import { linger } from "./linger.ts";
 /** What the adapter must know of the server it belongs to. */
 export interface AdapterState {
   readonly maxBodyBytes: number;
+  /** How long a request may take to arrive. */
+  readonly requestMs: number;
   /** How long a client may take nothing of a reply. */
   readonly stallMs: number;
   readonly clock: Clock;
@@ -37,6 +39,7 @@ export class NodeHttpExchange implements HttpExchange {
   readonly remoteAddress: string;
   readonly secure: boolean;
   readonly hasBody: boolean;
+  readonly isFullDuplex = false;
 
   protected readonly request: IncomingMessage;
   private readonly response: ServerResponse;
@@ -236,7 +239,7 @@ export class NodeHttpExchange implements HttpExchange {
   }
 }
 
-function bodyTooLarge(limit: number): GatewayError {
+export function bodyTooLarge(limit: number): GatewayError {
   return gatewayError("BODY_TOO_LARGE", { limit });
 }
 

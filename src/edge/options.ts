@@ -2,6 +2,7 @@ import { z } from "zod";
 import {
   duration,
   filled,
+  flag,
   host,
   integer,
   leaf,
@@ -13,6 +14,8 @@ import {
   type Read,
 } from "../core/options.ts";
 import { compileClientAddresses } from "../exchange/client-address.ts";
+import { serverTlsSection } from "../tls/options.ts";
+import { renewedTls, type ServerTls } from "../tls/server.ts";
 import { isOriginPattern } from "./origin.ts";
 
 /** Where the gateway listens, and what it takes from clients. */
@@ -29,6 +32,10 @@ export interface ServerOptions {
     readonly drainMs: number;
   };
   readonly limits: { readonly headerBytes: number; readonly bodyBytes: number };
+  /** Null: plaintext, and HTTP/1.1 only. */
+  readonly tls: ServerTls | null;
+  /** Offered by ALPN, so over TLS only. */
+  readonly http2: { readonly enabled: boolean; readonly maxConcurrentStreams: number };
   readonly webSocket: WebSocketOptions;
   /** Addresses, CIDR blocks, `loopback`, `linklocal`, `uniquelocal`: whose `x-forwarded-*` is believed. */
   readonly trustedProxies: readonly string[];
@@ -141,6 +148,16 @@ const webSocket = section(
   },
 );
 
+const http2 = section(
+  { docs: "HTTP/2, which clients choose over TLS." },
+  {
+    enabled: filled(flag({ docs: "Whether it is offered beside HTTP/1.1.", default: true })),
+    max_concurrent_streams: filled(
+      integer({ docs: "Requests in flight on one connection.", default: 100, min: 1, max: 100_000 }),
+    ),
+  },
+);
+
 const trustedProxy = leaf<string>(
   { docs: "An address, a CIDR block, `loopback`, `linklocal` or `uniquelocal`." },
   { title: "address", type: "string" },
@@ -159,7 +176,7 @@ const trustedProxy = leaf<string>(
 
 /** `server:` of routes.yaml. */
 export const serverSection = section(
-  { docs: "Where the gateway listens, and what it takes from clients.", later: ["tls", "http2", "cors"] },
+  { docs: "Where the gateway listens, and what it takes from clients.", later: ["cors"] },
   {
     host: filled(host({ docs: "Address to listen on; 0.0.0.0 for every IPv4 one.", default: "127.0.0.1" })),
     port: filled(port({ docs: "Port to listen on; 0 lets the system choose.", default: 8080 })),
@@ -174,6 +191,8 @@ export const serverSection = section(
     admin: admin.prefault({}),
     timeouts: timeouts.prefault({}),
     limits: limits.prefault({}),
+    tls: serverTlsSection.optional(),
+    http2: http2.prefault({}),
     websocket: webSocket.prefault({}),
     trusted_proxies: filled(
       list(
@@ -184,8 +203,9 @@ export const serverSection = section(
   },
 );
 
-export function toServerOptions(server: z.output<typeof serverSection>): ServerOptions {
-  const { timeouts, limits, websocket } = server;
+/** `tls` is what `server.tls` was read to. */
+export function toServerOptions(server: z.output<typeof serverSection>, tls: ServerTls | null): ServerOptions {
+  const { timeouts, limits, http2, websocket } = server;
   return {
     host: server.host,
     port: server.port,
@@ -198,7 +218,14 @@ export function toServerOptions(server: z.output<typeof serverSection>): ServerO
       drainMs: timeouts.drain,
     },
     limits: { headerBytes: limits.header, bodyBytes: limits.body },
+    tls,
+    http2: { enabled: http2.enabled, maxConcurrentStreams: http2.max_concurrent_streams },
     webSocket: { allowedOrigins: websocket.allowed_origins, maxConnections: websocket.max_connections },
     trustedProxies: server.trusted_proxies,
   };
+}
+
+/** The options after a reload: those in force with what may change while the port is open, the certificates. */
+export function reloadedServer(inForce: ServerOptions, wanted: ServerOptions): ServerOptions {
+  return { ...inForce, tls: renewedTls(inForce.tls, wanted.tls) ?? inForce.tls };
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders } from "node:http2";
 import { gatewayError, type GatewayError } from "../core/errors.ts";
 
 // RFC 3986, 3.2.2 and 3.2.3: a name or an address, and perhaps a port. Empty where the target has no authority.
@@ -25,6 +26,45 @@ export function originTarget(request: IncomingMessage): string | GatewayError {
   if (target.charCodeAt(0) === 0x2f) return stripFragment(target);
   if (target === "*") return gatewayError("ROUTE_NOT_FOUND", { method: request.method ?? "", path: "*" });
   return absoluteTarget(target, host ?? "");
+}
+
+/**
+ * The same of an HTTP/2 request, where `:authority` stands for Host, which may at most repeat it (RFC 9113, 8.3.1), and
+ * where the limits on headers are ours to hold. `count`: of headers, cookies being one. What nghttp2 lets through has a
+ * path that begins with a slash, or `*` with OPTIONS, or is CONNECT.
+ */
+export function http2Target(
+  headers: IncomingHttpHeaders,
+  rawHeaders: readonly string[],
+  count: number,
+  maxBytes: number,
+): string | GatewayError {
+  let bytes = 0;
+  // As they would stand in HTTP/1.1: `name: value`, and a line end.
+  for (let i = 0; i < rawHeaders.length; i++) bytes += (rawHeaders[i] as string).length + 2; // below the length
+  if (bytes > maxBytes) return gatewayError("HEADERS_TOO_LARGE", { limit: maxBytes });
+  if (count > MAX_HEADERS) return gatewayError("TOO_MANY_HEADERS", { limit: MAX_HEADERS });
+  const { host, ":authority": authority = host, ":scheme": scheme = "https", ":path": target } = headers;
+  if (target === undefined) return malformed("CONNECT is not served; this is no forward proxy");
+  if (authority === undefined || host === undefined) return malformed("no :authority");
+  if (!HOST.test(authority)) return malformed(":authority is no host");
+  if (withoutDefaultPort(authority, scheme) !== withoutDefaultPort(host, scheme) || hasSecondHost(rawHeaders)) {
+    return malformed("the Host header names another host than :authority");
+  }
+  if (target === "*") return gatewayError("ROUTE_NOT_FOUND", { method: headers[":method"] ?? "", path: "*" });
+  return stripFragment(target);
+}
+
+/** Node's raw headers of an HTTP/2 request without pseudo-headers, its cookies one header again (RFC 9113, 8.2.3). */
+export function joinedHeaders(rawHeaders: readonly string[], cookies: string | undefined): string[] {
+  const joined: string[] = [];
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string; // below the length, as is the value
+    if (name.startsWith(":") || name === "cookie") continue;
+    joined.push(name, rawHeaders[i + 1] as string);
+  }
+  if (cookies !== undefined) joined.push("cookie", cookies);
+  return joined;
 }
 
 /** Node keeps the first of them. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Clock } from "../core/clock.ts";
@@ -6,10 +6,11 @@ import { gatewayError, GatewayError } from "../core/errors.ts";
 import { NO_SCHEMAS } from "../core/no-schemas.ts";
 import { METHODS } from "../core/node-http.ts";
 import type { HttpExchange, HttpUpgrade } from "../exchange/http.ts";
+import { renewedTls, type ServerTls } from "../tls/server.ts";
 import type { ErrorForm } from "../transcode/error-form.ts";
 import { NodeHttpExchange, type AdapterState } from "./adapter.ts";
 import { answerClientError } from "./client-error.ts";
-import { drain, trackSockets } from "./drain.ts";
+import { drain, plainConnections } from "./drain.ts";
 import type { ServerOptions } from "./options.ts";
 import { originTarget } from "./request-target.ts";
 import { isWebSocketUpgrade, WebSocketDoor } from "./websocket.ts";
@@ -27,18 +28,21 @@ export interface EdgeHandlers {
 }
 
 export interface Edge {
-  /** `http://127.0.0.1:8080` */
+  /** `http://127.0.0.1:8080`, or `https://…` */
   readonly address: string;
   readonly port: number;
+  /** Shows renewed certificates to new connections, where TLS is spoken at all. */
+  renew(tls: ServerTls | null): void;
   /** Stops accepting, lets requests in flight finish for up to `limitMs`, then makes what is left fail. */
   drain(limitMs: number): Promise<void>;
 }
 
 /** Opens the port that clients talk to. Throws ADDRESS_IN_USE where it is taken. */
 export async function startEdge(options: ServerOptions, clock: Clock, handlers: EdgeHandlers): Promise<Edge> {
-  const { timeouts } = options;
+  const { timeouts, tls } = options;
   const state: AdapterState = {
     maxBodyBytes: options.limits.bodyBytes,
+    requestMs: timeouts.requestMs,
     stallMs: timeouts.idleMs,
     clock,
     draining: false,
@@ -53,6 +57,21 @@ export async function startEdge(options: ServerOptions, clock: Clock, handlers: 
     const failure = answerClientError(error, socket, limits, clock, handlers.errorForm());
     if (failure !== null) handlers.onClientError(failure, client);
   };
+  const http = {
+    requestTimeout: timeouts.requestMs,
+    keepAliveTimeout: timeouts.idleMs,
+    maxHeaderSize: options.limits.headerBytes,
+    headersTimeout: timeouts.headerMs,
+    // Node looks for slow sockets only this often; its default of 30 s would make the limits above soft.
+    connectionsCheckingInterval: Math.min(1000, Math.max(50, Math.floor(timeouts.headerMs / 4))),
+    // Node's own refusal has no body; request-target.ts sees to it.
+    requireHostHeader: false,
+    // Any other wish to upgrade may be ignored (RFC 9110, 7.8).
+    shouldUpgradeCallback: isWebSocketUpgrade,
+  };
+  // What TLS and HTTP/2 take is loaded only where they are spoken.
+  const secure =
+    tls === null ? null : new (await import("./tls-server.ts")).TlsServer({ tls, options, http, state, handlers });
   const app = fastify({
     // Every path is ours to match: Fastify's router sees one path only, so it neither decodes nor refuses any.
     rewriteUrl: () => "/",
@@ -61,16 +80,8 @@ export async function startEdge(options: ServerOptions, clock: Clock, handlers: 
     keepAliveTimeout: timeouts.idleMs,
     clientErrorHandler: onClientError,
     schemaController: NO_SCHEMAS,
-    http: {
-      maxHeaderSize: options.limits.headerBytes,
-      headersTimeout: timeouts.headerMs,
-      // Node looks for slow sockets only this often; its default of 30 s would make the limits above soft.
-      connectionsCheckingInterval: Math.min(1000, Math.max(50, Math.floor(timeouts.headerMs / 4))),
-      // Node's own refusal has no body; request-target.ts sees to it.
-      requireHostHeader: false,
-      // Any other wish to upgrade may be ignored (RFC 9110, 7.8).
-      shouldUpgradeCallback: isWebSocketUpgrade,
-    },
+    http,
+    ...(secure === null ? {} : { serverFactory: (handler: RequestListener) => secure.serve(handler) }),
   });
   // More headers than Node keeps would vanish without a word; their size is limited above.
   app.server.maxHeadersCount = 0;
@@ -91,7 +102,7 @@ export async function startEdge(options: ServerOptions, clock: Clock, handlers: 
   app.server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) =>
     webSockets.onUpgrade(request, socket, head),
   );
-  const sockets = trackSockets(app.server);
+  const connections = secure?.connections ?? plainConnections(app.server);
   // No method has a body in Fastify's eyes: the exchange reads it, where its route takes one.
   for (const method of METHODS) {
     if (method !== "CONNECT") app.addHttpMethod(method, { hasBody: false, overrideExisting: true });
@@ -102,10 +113,14 @@ export async function startEdge(options: ServerOptions, clock: Clock, handlers: 
   });
   await listen(app, options);
   return {
-    address: app.listeningOrigin,
+    address: tls === null ? app.listeningOrigin : app.listeningOrigin.replace("http:", "https:"),
     port: (app.server.address() as { port: number }).port, // a TCP server that listens
+    renew(wanted) {
+      const renewed = renewedTls(tls, wanted);
+      if (renewed !== null) secure?.renew(renewed);
+    },
     async drain(limitMs) {
-      await drain(app.server, sockets, state, limitMs);
+      await drain(app.server, connections, state, limitMs);
       await app.close();
     },
   };

@@ -131,7 +131,7 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
       return this.fail(error);
     }
     const call = this.startStream(route);
-    if (call !== null) this.upload.start(call);
+    if (call !== null) this.upload.start(call, route.kind === "bidi_stream");
   }
 
   onPiece(bytes: number): void {
@@ -140,7 +140,7 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
 
   onUploadFailed(error: unknown): void {
     this.call?.cancel();
-    this.fail(error);
+    this.failLate(error);
   }
 
   /** The request is sent whole: from here on the upstream is waited for. */
@@ -255,10 +255,10 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
     this.finish();
   }
 
-  /** Answers with a failure of the gateway's own; anything that is no GatewayError is INTERNAL, its cause logged. */
+  /** Answers with a failure of the gateway's own. */
   fail(thrown: unknown, headers: string[] = []): void {
     if (this.ended) return;
-    const error = thrown instanceof GatewayError ? thrown : gatewayError("INTERNAL", {}, { cause: thrown });
+    const error = toGatewayError(thrown);
     this.errorCode = error.code;
     this.cause = error.cause;
     if (error.retryAfterSeconds !== undefined) headers.push("retry-after", String(error.retryAfterSeconds));
@@ -269,8 +269,8 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   }
 
   /** As `fail`, where some of the reply may be out already. */
-  protected failLate(error: GatewayError): void {
-    this.fail(error);
+  protected failLate(thrown: unknown): void {
+    this.fail(thrown);
   }
 
   /** Answers with the failure that a call ended with. */
@@ -327,6 +327,11 @@ export class UnroutedExchange extends Exchange {
   }
   onMessage(): void {}
   onEnd(): void {}
+}
+
+/** What is no failure of the gateway's own making is INTERNAL, with its cause for the log. */
+export function toGatewayError(thrown: unknown): GatewayError {
+  return thrown instanceof GatewayError ? thrown : gatewayError("INTERNAL", {}, { cause: thrown });
 }
 
 /** Appends an upstream's failed status, with its details, to the sink. */

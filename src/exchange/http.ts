@@ -44,14 +44,16 @@ export interface HttpExchange {
   readonly secure: boolean;
   /** Content-Length above 0 or a transfer coding; it may turn out empty. */
   readonly hasBody: boolean;
+  /** Whether clients read the reply while they still send the request, as those of HTTP/2 do. */
+  readonly isFullDuplex: boolean;
 
   /** Bytes of a body that is read whole, and of a message in one that is not. */
   readonly maxBodyBytes: number;
 
   /** Reads it whole, up to `maxBodyBytes`. */
   readBody(listener: BodyListener): void;
-  /** Reads it in pieces, of any size in all. */
-  streamBody(listener: BodyStreamListener): void;
+  /** Reads it in pieces, of any size in all; where `isOpenEnded` and full duplex, also for any time. */
+  streamBody(listener: BodyStreamListener, isOpenEnded: boolean): void;
   /** Stops the pieces until `resumeBody`; the client is then held back by its socket. */
   pauseBody(): void;
   resumeBody(): void;

@@ -1,11 +1,10 @@
 import type { CallEnd, CallHandle, FlatMetadata } from "../call/call.ts";
 import { Code } from "../core/code.ts";
-import type { GatewayError } from "../core/errors.ts";
 import { arrayShape, eventShape, ndjsonShape, rawShape, type StreamShape } from "../transcode/frame.ts";
 import { sink } from "../transcode/sink.ts";
 import { writeGatewayError } from "../transcode/status-json.ts";
 import { Negotiator } from "./accept.ts";
-import { Exchange, writeEndStatus } from "./exchange.ts";
+import { Exchange, toGatewayError, writeEndStatus } from "./exchange.ts";
 import { messageError } from "./message-error.ts";
 import type { Route } from "./route.ts";
 
@@ -50,7 +49,7 @@ export class ServerStreamExchange extends Exchange {
       idleMs: route.streamIdleTimeoutMs,
     });
     // Most clients of HTTP/1.1 read no reply before they have sent their request: until then nothing is read for them.
-    if (message === null) {
+    if (message === null && !this.http.isFullDuplex) {
       this.early = [];
       call.pause();
     }
@@ -58,7 +57,7 @@ export class ServerStreamExchange extends Exchange {
   }
 
   override onSent(): void {
-    super.onSent();
+    if (!this.begun) super.onSent();
     this.tellEarly();
     if (!this.isFull) this.call?.resume();
   }
@@ -119,8 +118,10 @@ export class ServerStreamExchange extends Exchange {
     this.call?.resume();
   }
 
-  protected override failLate(error: GatewayError): void {
-    if (!this.begun) return this.fail(error);
+  protected override failLate(thrown: unknown): void {
+    if (!this.begun) return this.fail(thrown);
+    if (this.ended) return;
+    const error = toGatewayError(thrown);
     this.errorCode = error.code;
     this.cause = error.cause;
     this.endWithFailure(error.grpc, () => writeGatewayError(error, this.errorForm, this.requestId));

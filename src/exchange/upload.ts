@@ -32,9 +32,10 @@ export class Upload implements BodyStreamListener {
     this.stream = begin((message) => this.send(message));
   }
 
-  start(call: CallHandle): void {
+  /** `isOpenEnded`: the body may come for as long as the call goes on. */
+  start(call: CallHandle, isOpenEnded: boolean): void {
     this.call = call;
-    if (this.http.hasBody) this.http.streamBody(this);
+    if (this.http.hasBody) this.http.streamBody(this, isOpenEnded);
     else this.onBodyEnd();
   }
 

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -49,6 +50,8 @@ describe("parseConfig()", () => {
       admin: { host: "127.0.0.1", port: 9901 },
       timeouts: { headerMs: 10_000, requestMs: 30_000, idleMs: 75_000, drainMs: 30_000 },
       limits: { headerBytes: 65_536, bodyBytes: 4_194_304 },
+      tls: null,
+      http2: { enabled: true, maxConcurrentStreams: 100 },
       webSocket: { allowedOrigins: [], maxConnections: 10_000 },
       trustedProxies: [],
     });
@@ -128,6 +131,8 @@ server:
   admin: { host: 0.0.0.0, port: 0 }
   timeouts: { header: 1s, request: "\${TIMEOUT}", idle: 1m, drain: 0s }
   limits: { header: 2048, body: 1MB }
+  tls: { cert: server.pem, key: server-key.pem, client_ca: ca.pem, min_version: TLSv1.3, ciphers: TLS_AES_128_GCM_SHA256 }
+  http2: { enabled: false, max_concurrent_streams: 10 }
   websocket: { allowed_origins: [https://App.example.com, "https://*.example.org:8443", "*"], max_connections: 5 }
   trusted_proxies: [10.0.0.0/8, loopback, "::1"]
 defaults:
@@ -182,6 +187,15 @@ routing: { trailing_slash: ignore, unescape: all }
       admin: { host: "0.0.0.0", port: 0 },
       timeouts: { headerMs: 1000, requestMs: 2000, idleMs: 60_000, drainMs: 0 },
       limits: { headerBytes: 2048, bodyBytes: 1_000_000 },
+      tls: {
+        cert: pem("server"),
+        key: pem("server-key"),
+        passphrase: null,
+        clientCa: pem("ca"),
+        minVersion: "TLSv1.3",
+        ciphers: "TLS_AES_128_GCM_SHA256",
+      },
+      http2: { enabled: false, maxConcurrentStreams: 10 },
       webSocket: {
         allowedOrigins: ["https://app.example.com", "https://*.example.org:8443", "*"],
         maxConnections: 5,
@@ -377,6 +391,30 @@ upstreams:
     );
   });
 
+  it("warns of a certificate for clients that has expired", () => {
+    const tls = (cert: string) => parse(`${GOOD}server: { tls: { cert: ${cert}.pem, key: server-key.pem } }`).warnings;
+    assert.deepEqual(tls("server"), []);
+    assert.match(tls("expired").map(formatProblem).join(), /server\.tls\.cert: the certificate has expired, on 20/);
+  });
+
+  it("reads an encrypted key with its passphrase", () => {
+    const key = createPrivateKey(pem("server-key")).export({
+      type: "pkcs8",
+      format: "pem",
+      cipher: "aes-256-cbc",
+      passphrase: "hunter2",
+    });
+    const tls = (passphrase: string) =>
+      `${GOOD}server: { tls: { cert: server.pem, key: "\${KEY}"${passphrase === "" ? "" : `, passphrase: "${passphrase}"`} } }`;
+    const options = { env: { ...env, KEY: String(key) } };
+    assert.equal(parse(tls("${SECRET}"), options).config.server.tls?.passphrase, "hunter2");
+    assert.match(
+      problems(tls("wrong"), options).join(),
+      /key: expected a private key in PEM form that passphrase opens/,
+    );
+    assert.match(problems(tls(""), options).join(), /one that is encrypted needs its passphrase/);
+  });
+
   it("takes sections without a value as empty", () => {
     assert.deepEqual(parse(`${GOOD}server:\ndefaults:\nannotations:\n`).config.server, parse(GOOD).config.server);
   });
@@ -423,6 +461,23 @@ upstreams:
     // later
     [u("zone: a"), "3:71: upstreams.u: zone is not supported yet"],
     // tls
+    [
+      `${GOOD}server: { tls: { cert: no, key: missing.pem } }`,
+      "4:24: server.tls.cert: expected a certificate in PEM form",
+      '4:33: server.tls.key: file "missing.pem" cannot be read: ENOENT',
+    ],
+    [
+      `${GOOD}server: { tls: { cert: server.pem, key: client-key.pem } }`,
+      "4:41: server.tls.key: is not the key of cert",
+    ],
+    [
+      `${GOOD}server: { tls: { cert: server.pem } }`,
+      '4:11: server.tls: missing key "key": expected a file\'s path or PEM text',
+    ],
+    [
+      `${GOOD}server: { tls: { cert: server.pem, key: server-key.pem, ciphers: NONE } }`,
+      "4:66: server.tls.ciphers: expected names of cipher suites that OpenSSL knows (ERR_SSL_NO_CIPHER_MATCH)",
+    ],
     [
       u("tls: { ca: no, cert: server.pem, key: missing.pem }"),
       "3:82: upstreams.u.tls.ca: expected certificates in PEM form",
