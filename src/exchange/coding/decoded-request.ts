@@ -64,19 +64,22 @@ class DecodedRequest extends ForwardingExchange implements BodyStreamListener {
     const limit = this.maxBodyBytes;
     const pieces: Uint8Array[] = [];
     let bytes = 0;
-    this.streamBody({
-      onBodyPiece: (piece) => {
-        if ((bytes += piece.length) > limit) this.fail(gatewayError("BODY_TOO_LARGE", { limit }));
-        else pieces.push(piece);
+    this.streamBody(
+      {
+        onBodyPiece: (piece) => {
+          if ((bytes += piece.length) > limit) this.fail(gatewayError("BODY_TOO_LARGE", { limit }));
+          else pieces.push(piece);
+        },
+        onBodyEnd: () => listener.onBody(Buffer.concat(pieces, bytes)),
+        onBodyError: (error) => listener.onBodyError(error),
       },
-      onBodyEnd: () => listener.onBody(Buffer.concat(pieces, bytes)),
-      onBodyError: (error) => listener.onBodyError(error),
-    });
+      false,
+    );
   }
 
-  override streamBody(listener: BodyStreamListener): void {
+  override streamBody(listener: BodyStreamListener, isOpenEnded: boolean): void {
     this.listener = listener;
-    this.http.streamBody(this);
+    this.http.streamBody(this, isOpenEnded);
   }
 
   override pauseBody(): void {

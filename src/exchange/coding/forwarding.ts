@@ -32,14 +32,17 @@ export class ForwardingExchange implements HttpExchange {
   get hasBody(): boolean {
     return this.http.hasBody;
   }
+  get isFullDuplex(): boolean {
+    return this.http.isFullDuplex;
+  }
   get maxBodyBytes(): number {
     return this.http.maxBodyBytes;
   }
   readBody(listener: BodyListener): void {
     this.http.readBody(listener);
   }
-  streamBody(listener: BodyStreamListener): void {
-    this.http.streamBody(listener);
+  streamBody(listener: BodyStreamListener, isOpenEnded: boolean): void {
+    this.http.streamBody(listener, isOpenEnded);
   }
   pauseBody(): void {
     this.http.pauseBody();
