@@ -1,5 +1,5 @@
 import type { Config } from "./config/config.ts";
-import { loadConfig, type ConfigText, type LoadOptions } from "./config/load.ts";
+import { inFileOrder, isError, readConfig, type ConfigText, type LoadOptions } from "./config/load.ts";
 import { problemsError } from "./core/problem.ts";
 import { checkPolicies } from "./policy-module.ts";
 import { resolveRoutes, type ResolvedRoutes } from "./snapshot/resolve.ts";
@@ -13,9 +13,12 @@ export interface LoadedRoutes {
 
 /** Reads a configuration with its schemas, without a connection to anything; all errors of both come as one. */
 export async function loadRoutes(file: string, options: LoadOptions): Promise<LoadedRoutes> {
-  const { config, warnings, source } = await loadConfig(file, options);
+  const { config, problems: found, source } = await readConfig(file, options);
+  if (config === undefined) throw problemsError(file, inFileOrder(file, found));
   const resolved = await resolveRoutes(config);
-  const problems = [...warnings, ...resolved.problems, ...(await checkPolicies(file, config.upstreams))];
-  if (problems.some((problem) => problem.severity === "error")) throw problemsError(config.file, problems);
+  // Where a part is missing, only what is wrong in the others is sure.
+  const later = [...resolved.problems, ...(await checkPolicies(file, config.upstreams))];
+  const problems = [...found, ...(found.some(isError) ? later.filter(isError) : later)];
+  if (problems.some(isError)) throw problemsError(file, inFileOrder(file, problems));
   return { config, resolved: { ...resolved, problems }, source };
 }

@@ -18,32 +18,35 @@ import { nearestSpot } from "./issues.ts";
 import { formatPath, type Path } from "./path.ts";
 import { defaultPolicy, mergePolicy, toPolicyOverrides } from "./policy.ts";
 import type { ParsedFile, ParsedRoute, ParsedUpstream } from "./schema.ts";
+import type { SoundParts } from "./sound-parts.ts";
 import type { Position, YamlFile } from "./yaml.ts";
 
 /**
- * Makes the configuration of a file that the schema has accepted, and says what in it is wrong or has no effect.
+ * Makes the configuration of what the schema has accepted of a file, and says what in it is wrong or has no effect.
  * `readFile` gives the text of a file that it names.
  */
 export function buildConfig(
-  parsed: ParsedFile,
+  parts: SoundParts<ParsedFile>,
   file: string,
   yaml: YamlFile,
   readFile: (path: string) => string,
 ): { config: Config; problems: readonly Problem[] } {
-  const builder = new Builder(parsed, file, yaml, readFile);
+  const builder = new Builder(parts, file, yaml, readFile);
   return { config: builder.build(), problems: builder.problems };
 }
 
 class Builder {
   readonly problems: Problem[] = [];
+  private readonly parts: SoundParts<ParsedFile>;
   private readonly parsed: ParsedFile;
   private readonly file: string;
   private readonly yaml: YamlFile;
   private readonly readFile: (path: string) => string;
 
-  constructor(parsed: ParsedFile, file: string, yaml: YamlFile, readFile: (path: string) => string) {
+  constructor(parts: SoundParts<ParsedFile>, file: string, yaml: YamlFile, readFile: (path: string) => string) {
     this.readFile = readFile;
-    this.parsed = parsed;
+    this.parts = parts;
+    this.parsed = parts.data;
     this.file = file;
     this.yaml = yaml;
   }
@@ -63,10 +66,13 @@ class Builder {
       file: this.file,
       server: toServerOptions(parsed.server, this.buildServerTls()),
       upstreams,
-      routes: parsed.routes.map((route, index) => this.buildRoute(route, ["routes", index])),
+      routes: parsed.routes.map((route, index) =>
+        this.buildRoute(route, ["routes", this.parts.routeIndexes[index] ?? index]),
+      ),
       annotations: { read, services },
       routing: toRoutingOptions(parsed.routing),
       errors: defaults.errors,
+      lacksUpstreams: this.parts.lacksUpstreams,
     };
   }
 

@@ -32,6 +32,8 @@ export interface Config {
   readonly routing: RoutingOptions;
   /** Of requests that no route takes. */
   readonly errors: Policy["errors"];
+  /** Whether it is what is left of a file whose errors are elsewhere, and some upstreams are not in it. */
+  readonly lacksUpstreams: boolean;
 }
 
 export interface UpstreamConfig {

@@ -7,7 +7,8 @@ import type { Config } from "./config.ts";
 import { expand, type Env } from "./expand.ts";
 import { toProblems } from "./issues.ts";
 import { applyOverrides, type ServerOverrides } from "./overrides.ts";
-import { fileSchema } from "./schema.ts";
+import { fileSchema, type ParsedFile } from "./schema.ts";
+import { readSoundParts, type SoundParts } from "./sound-parts.ts";
 import { readYaml } from "./yaml.ts";
 
 export interface LoadOptions {
@@ -21,18 +22,22 @@ export interface Loaded {
   readonly warnings: readonly Problem[];
 }
 
-/** All that `loadConfig` read: `parseConfig` makes the same configuration of it again. */
+/** What was found in a file, errors or none. */
+export interface Found {
+  /** Where there are errors: what is left without the parts that are wrong; undefined where that is nothing. */
+  readonly config: Config | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** All that `readConfig` read: `parseConfig` makes the same configuration of it again. */
 export interface ConfigText {
   readonly text: string;
   /** What `${file:…}` named, by the path as it is written. */
   readonly files: ReadonlyMap<string, string>;
 }
 
-/**
- * Reads a configuration file. Throws CONFIG_INVALID with every problem of the file (`problemsOf`), also where the file
- * cannot be read.
- */
-export async function loadConfig(file: string, options: LoadOptions): Promise<Loaded & { source: ConfigText }> {
+/** Reads a configuration file. Throws CONFIG_INVALID where that cannot be read. */
+export async function readConfig(file: string, options: LoadOptions): Promise<Found & { source: ConfigText }> {
   let text: string;
   try {
     text = await readFile(file, "utf8");
@@ -44,7 +49,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   }
   const folder = path.dirname(file);
   const files = new Map<string, string>();
-  const loaded = parseConfig(text, file, {
+  const found = findConfig(text, file, {
     ...options,
     // A secret is one small file, read once per load.
     readFile(name) {
@@ -53,32 +58,52 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
       return content;
     },
   });
-  return { ...loaded, source: { text, files } };
+  return { ...found, source: { text, files } };
 }
 
-/** The same for a text at hand: touches nothing but what it is given. */
-export function parseConfig(
-  text: string,
-  file: string,
-  options: LoadOptions & { readonly readFile: (path: string) => string },
-): Loaded {
+/**
+ * The same for a text at hand: touches nothing but what it is given. Throws CONFIG_INVALID with every problem of the
+ * text (`problemsOf`).
+ */
+export function parseConfig(text: string, file: string, options: TextOptions): Loaded {
+  const { config, problems } = findConfig(text, file, options);
+  if (config === undefined || problems.some(isError)) throw problemsError(file, inFileOrder(file, problems));
+  return { config, warnings: problems };
+}
+
+type TextOptions = LoadOptions & { readonly readFile: (path: string) => string };
+
+function findConfig(text: string, file: string, options: TextOptions): Found {
   const yaml = readYaml(text, file, (value) => expand(value, options));
   const problems = [...yaml.problems];
-  if (yaml.value === undefined) throw problemsError(file, problems);
+  if (yaml.value === undefined) return { config: undefined, problems };
   const result = fileSchema.safeParse(yaml.value);
+  const issues = result.error?.issues ?? [];
   // What a value is not, whose reference has no value, says nothing more.
   const told = new Set(yaml.problems.map(({ line, column }) => `${line}:${column}`));
-  const isNew = ({ line, column }: Problem): boolean => !told.has(`${line}:${column}`);
-  if (!result.success) problems.push(...toProblems(result.error.issues, file, yaml).filter(isNew));
+  problems.push(...toProblems(issues, file, yaml).filter(({ line, column }) => !told.has(`${line}:${column}`)));
   const { overrides, problems: wrong } = applyOverrides(options.env, options.overrides ?? {});
   problems.push(...wrong);
-  if (!result.success || problems.length > 0) throw problemsError(file, inFileOrder(problems));
-  const { config, problems: found } = buildConfig(result.data, file, yaml, options.readFile);
-  const errors = found.filter(({ severity }) => severity === "error");
-  if (errors.length > 0) throw problemsError(file, inFileOrder(errors));
-  return { config: { ...config, server: overrides(config.server) }, warnings: found };
+  const parts = result.success ? wholeFile(result.data) : readSoundParts(yaml.value, issues, fileSchema);
+  if (parts === undefined) return { config: undefined, problems };
+  const { config, problems: found } = buildConfig(parts, file, yaml, options.readFile);
+  problems.push(...found);
+  // Where parts are wrong, what seems to have no effect may have one.
+  const sure = problems.some(isError) ? problems.filter(isError) : problems;
+  return { config: { ...config, server: overrides(config.server) }, problems: sure };
 }
 
-function inFileOrder(problems: readonly Problem[]): Problem[] {
-  return problems.toSorted((a, b) => a.line - b.line || a.column - b.column);
+function wholeFile(data: ParsedFile): SoundParts<ParsedFile> {
+  return { data, routeIndexes: [...data.routes.keys()], lacksUpstreams: false };
+}
+
+export function isError({ severity }: Problem): boolean {
+  return severity === "error";
+}
+
+/** Problems of the file itself first, by line; what it names in its own order behind them. */
+export function inFileOrder(file: string, problems: readonly Problem[]): Problem[] {
+  const own = problems.filter((problem) => problem.file === file);
+  const others = problems.filter((problem) => problem.file !== file);
+  return [...own.toSorted((a, b) => a.line - b.line || a.column - b.column), ...others];
 }

@@ -111,8 +111,9 @@ export type ParsedRoute = z.output<typeof route>;
 
 /** Names of upstreams, and the routes that use them. Parts of the file may be missing where they are wrong. */
 function checkUpstreams(file: Partial<ParsedFile>, complain: Complain): void {
-  const names = file.upstreams && Object.keys(file.upstreams);
-  if (names === undefined) return;
+  // What is no map has been told.
+  if (typeof file.upstreams !== "object") return;
+  const names = Object.keys(file.upstreams);
   if (names.length === 0) complain(["upstreams"], "expected at least one upstream");
   for (const name of names) {
     if (new RegExp(`^${UPSTREAM_NAME}$`).test(name)) continue;

@@ -71,7 +71,7 @@ export class RouteResolver {
       }
     }
     // Where a schema is missing, so may be its annotations.
-    if (found > 0 || this.schemas.size < this.config.upstreams.length) return;
+    if (found > 0 || this.lacksSchemas) return;
     const where = services.length === 0 ? "" : ` in a service of ${services.map((glob) => `"${glob}"`).join(", ")}`;
     this.problems.push(problemAt(this.config.file, `annotations: no method${where} has google.api.http`, "warning"));
   }
@@ -124,6 +124,10 @@ export class RouteResolver {
     this.add({ rule, rpc, upstream, policy, idempotent: undefined, sources: [], replyFields: noReplyFields, place });
   }
 
+  private get lacksSchemas(): boolean {
+    return this.config.lacksUpstreams || this.schemas.size < this.config.upstreams.length;
+  }
+
   private findUpstream(route: RouteConfig): UpstreamConfig | undefined {
     const { upstreams } = this.config;
     const has = upstreams.filter((upstream) => this.schemas.get(upstream.name)?.methods.has(route.rpc));
@@ -141,7 +145,7 @@ export class RouteResolver {
     if (has.length === 1) return has[0];
     if (has.length === 0) {
       // A schema that failed to load may have it: its own problem is enough.
-      if (this.schemas.size < upstreams.length) return undefined;
+      if (this.lacksSchemas) return undefined;
       this.report(route.position, `no upstream has the rpc "${route.rpc}"${this.suggest(route.rpc, upstreams)}`);
     } else {
       const names = has.map((upstream) => `"${upstream.name}"`).join(" and ");
@@ -186,17 +190,10 @@ export class RouteResolver {
     const template = this.readTemplate(rule, found.place("path"));
     const kind = kindOf(rpc);
     const httpBody = httpBodiesOf(rpc, rule);
-    if (template !== undefined) {
-      const variables = template.variables.map((variable) => variable.fieldPath);
-      for (const problem of checkBinding({
-        method: rule.method,
-        input: rpc.desc.input,
-        variables,
-        body: rule.body,
-        sources: found.sources,
-      })) {
-        this.report(found.place(problem.part), problem.message);
-      }
+    const variables = template?.variables.map((variable) => variable.fieldPath) ?? [];
+    const { method, body } = rule;
+    for (const problem of checkBinding({ method, input: rpc.desc.input, variables, body, sources: found.sources })) {
+      this.report(found.place(problem.part), problem.message);
     }
     if (rule.responseBody !== "" && fieldNamed(rpc.desc.output, rule.responseBody) === undefined) {
       const names = rpc.desc.output.fields.map((field) => field.name);

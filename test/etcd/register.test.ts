@@ -200,7 +200,10 @@ describe("register()", () => {
     const good = { endpoints: ["127.0.0.1:2379"], service: "shop", address: "10.0.0.1:1" };
     assert.throws(() => register({ ...good, address: "10.0.0.1" }), /"10.0.0.1" is no address: the port is missing/);
     assert.throws(() => register({ ...good, endpoints: [] }), /etcd: there is no endpoint/);
-    assert.throws(() => register({ ...good, endpoints: ["ftp://e:2379"] }), /the scheme is ftp; expected http or https/);
+    assert.throws(
+      () => register({ ...good, endpoints: ["ftp://e:2379"] }),
+      /the scheme is ftp; expected http or https/,
+    );
     assert.throws(() => register({ ...good, service: "my shop" }), /the service is "my shop"; expected a name such as/);
     assert.throws(() => register({ ...good, service: [] }), /there is no service to register/);
     assert.throws(() => register({ ...good, ttlSeconds: 0 }), /ttlSeconds is 0; expected a whole number from 1 up/);

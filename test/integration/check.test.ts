@@ -107,11 +107,11 @@ describe("sluice check", () => {
     response: { status: 201, headers: { location: "/v1/{nam}", x-a: "{title} {name.x}" } }
     stream: { sse: { id: titel, last_event_id: nme } }`,
       [
+        `routes.yaml:7:5: field nme from header last-event-id of library.v1.GetBookRequest: unknown field "nme"; did you mean "name"?`,
         `routes.yaml:9:51: {nam} of library.v1.Book: unknown field "nam"; did you mean "name"?`,
         `routes.yaml:9:69: {name.x} of library.v1.Book: name has no fields`,
         `routes.yaml:10:26: {titel} of library.v1.Book: unknown field "titel"; did you mean "title"?`,
         `routes.yaml:10:26: library.v1.Library/GetBook has one reply, and no events`,
-        `routes.yaml:7:5: field nme from header last-event-id of library.v1.GetBookRequest: unknown field "nme"; did you mean "name"?`,
       ],
     ],
     [
@@ -273,6 +273,44 @@ describe("sluice check of a google.api.Service file", () => {
     ]);
     assert.deepEqual((await check(t, "type: google.api.Service", HEAD)).check, [
       "routes.yaml:6:1: type belongs in a google.api.Service file, which an upstream names by api_service",
+    ]);
+  });
+});
+
+describe("sluice check of a file that is wrong in several ways", () => {
+  it("tells in one go what the schema, the contract and the table of routes have against it", async (t) => {
+    const body = `  gone:
+    target: nonsense
+    schema: { proto: { files: [library.proto], include: [.] } }
+server: { port: -1 }
+routes:
+  - { rpc: library.v1.Library/GetBook, get: "/v1/{nam}", timeout: 3 }
+  - { rpc: library.v1.Library/GetBook }
+  - { rpc: library.v1.Library/GetBook, gett: /v1/x, post: "/v1/{name", body: bok }
+  - { rpc: a.B/C, get: /v1/y }
+  - { rpc: library.v1.Library/GetBook, upstream: librari, get: "/v1/{nam}" }
+  - { rpc: library.v1.Library/GetBook, get: "/v1/{name}/x" }
+  - { rpc: library.v1.Library/ListBooks, get: "/v1/{book.name}/x", response: { status: "\${NOPE}" } }
+`;
+    assert.deepEqual((await check(t, body)).check, [
+      'routes.yaml:7:13: upstreams.gone.target: target "nonsense": the scheme is missing; expected etcd:///service#N, dns:///name:port#N or pass:///host:port#N,…',
+      "routes.yaml:9:17: server.port: expected a whole number from 0 to 65535, not -1",
+      'routes.yaml:11:45: variable {nam} of library.v1.GetBookRequest: unknown field "nam"; did you mean "name"?',
+      "routes.yaml:11:67: routes[0].timeout: expected a duration such as 250ms, 5s or 1m30s, not 3; write the unit: 3s or 3ms",
+      "routes.yaml:12:5: routes[1]: expected exactly one of get, put, post, delete, patch or custom",
+      'routes.yaml:13:40: routes[2]: unknown key "gett"; did you mean "get"?',
+      'routes.yaml:13:59: path template "/v1/{name": column 10: expected ".", "=" or "}", found the end',
+      'routes.yaml:13:78: no field "bok" in library.v1.GetBookRequest; did you mean "book"?',
+      'routes.yaml:15:50: routes[4].upstream: no upstream "librari"; did you mean "library"?',
+      "routes.yaml:17:47: GET /v1/{book.name}/x (routes.yaml:17:47) takes exactly the requests of GET /v1/{name}/x (routes.yaml:16:45)",
+      "routes.yaml:17:88: routes[6].response.status: environment variable NOPE is not set; a default is written ${NOPE:-value}",
+    ]);
+  });
+
+  it("stops where nothing is left, and warns of nothing that a part does not show", async (t) => {
+    assert.deepEqual((await check(t, "version: 2\nupstreams: 7\n", "")).check.length, 2);
+    assert.deepEqual((await check(t, "routes: [{ get: /x }]\nannotations: { read: true, services: [none.*] }")).check, [
+      'routes.yaml:6:10: routes[0]: missing key "rpc": the gRPC method, such as library.v1.Library/GetBook',
     ]);
   });
 });

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, describe, it } from "node:test";
-import { loadConfig, parseConfig, type Loaded, type LoadOptions } from "../../../src/config/load.ts";
+import { parseConfig, readConfig, type Loaded, type LoadOptions } from "../../../src/config/load.ts";
 import { formatProblem, problemsOf } from "../../../src/core/problem.ts";
 import { defaultCompressionPolicy } from "../../../src/exchange/coding/options.ts";
 import { pem } from "../../support/tls.ts";
@@ -719,7 +719,7 @@ upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: d }, discovery:
   });
 });
 
-describe("loadConfig()", () => {
+describe("readConfig()", () => {
   let folder: string;
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), "sluice-config-"));
@@ -730,7 +730,8 @@ describe("loadConfig()", () => {
     const file = path.join(folder, "routes.yaml");
     await writeFile(path.join(folder, "port"), "8123\n");
     await writeFile(file, `${GOOD}server: { port: "\${file:port}" }`);
-    const { config } = await loadConfig(file, { env: {} });
+    const { config } = await readConfig(file, { env: {} });
+    assert.ok(config);
     assert.equal(config.server.port, 8123);
     assert.equal(config.file, file);
     assert.deepEqual(config.upstreams[0]?.schema, { kind: "descriptor_set", file: path.join(folder, "d.binpb") });
@@ -738,7 +739,7 @@ describe("loadConfig()", () => {
 
   it("says which file is missing", async () => {
     const file = path.join(folder, "nope.yaml");
-    await assert.rejects(loadConfig(file, { env: {} }), (error) => {
+    await assert.rejects(readConfig(file, { env: {} }), (error) => {
       const lines = problemsOf(error)?.map(formatProblem);
       assert.deepEqual(lines, [`${file}: cannot be read: no such file; name another with --config`]);
       return true;
