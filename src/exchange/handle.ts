@@ -52,7 +52,8 @@ export function handleUpgrade(context: ExchangeContext, snapshot: Snapshot, http
     if (match.kind === "not_found") break;
     isKnown = true;
     if (match.kind !== "found" || match.value.kind === "unary") continue;
-    return new WebSocketExchange(context, http, match.value).run(match.variables);
+    const route = chosenRoute(context, http, match.value);
+    return route === null ? undefined : new WebSocketExchange(context, http, route).run(match.variables);
   }
   if (!isKnown) return notFound(context, http);
   const error = gatewayError("WEBSOCKET_NOT_SERVED", { path: shorten(http.path) });
@@ -69,7 +70,20 @@ function malformed(context: ExchangeContext, http: HttpExchange, reason: string)
   new UnroutedExchange(context, http, null).fail(gatewayError("PATH_MALFORMED", { reason }, { violations }));
 }
 
-function serve(context: ExchangeContext, client: HttpExchange, route: Route, variables: readonly string[]): void {
+/** The route with what the client chooses of its replies; null where that is no choice, which is answered. */
+function chosenRoute(context: ExchangeContext, http: HttpExchange, route: Route): Route | null {
+  if (route.partial === null) return route;
+  try {
+    return route.partial(http.query);
+  } catch (error) {
+    new UnroutedExchange(context, http, route).fail(error);
+    return null;
+  }
+}
+
+function serve(context: ExchangeContext, client: HttpExchange, matched: Route, variables: readonly string[]): void {
+  const route = chosenRoute(context, client, matched);
+  if (route === null) return;
   const plain = route.compression === null ? client : route.compression(client);
   const encoding = plain.hasBody ? plain.header("content-encoding") : undefined;
   const http = encoding === undefined ? plain : decodedRequest(plain, encoding);

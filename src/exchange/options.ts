@@ -18,6 +18,8 @@ export interface HeaderPolicyOptions {
 
 /** How replies are written, besides their JSON. */
 export interface ReplyPolicyOptions {
+  /** Whether clients may choose fields of replies. */
+  readonly partialResponses: boolean;
   readonly etag: boolean;
   readonly stream: {
     readonly heartbeatMs: number;
@@ -45,6 +47,7 @@ export const noReplyFields: ReplyFields = { status: 200, headers: [], id: undefi
 export type ErrorFormat = "google.rpc.Status" | "problem+json" | Envelope;
 
 export const defaultReplyPolicy: ReplyPolicyOptions = {
+  partialResponses: false,
   etag: false,
   stream: { heartbeatMs: 15_000, retryMs: Infinity, ndjson: "wrapped", webSocket: "bare" },
   response: { statusFrom: "" },
@@ -197,7 +200,13 @@ const sseShape = {
   }).optional(),
 };
 
-const ETAG = {
+const BODY = {
+  partial_responses: flag({
+    docs:
+      "Whether clients may choose fields of replies by the parameters fields or $fields, as in " +
+      "?fields=name,author.name,items(id,title); the request then gets neither.",
+    default: false,
+  }).optional(),
   etag: flag({
     docs:
       "Whether replies to GET get an ETag, a hash of their bytes where the upstream sent none, and clients that have " +
@@ -213,7 +222,7 @@ const RESPONSE_DOCS = { docs: "Status and headers of replies that succeed." };
 /** Keys of `defaults` and an upstream. */
 export const replyPolicyShape = {
   errors: errors.optional(),
-  ...ETAG,
+  ...BODY,
   response: section(RESPONSE_DOCS, responseShape).optional(),
   stream: section(STREAM_DOCS, { ...streamShape, sse: section(SSE_DOCS, sseShape).optional() }).optional(),
 };
@@ -311,8 +320,15 @@ function whyNotOwn(name: string): string | null {
 }
 
 /** What a level sets, undefined where it leaves a key to the level above. */
-export function toReplyPolicy({ etag, stream, errors, response }: z.output<z.ZodObject<typeof replyPolicyShape>>) {
+export function toReplyPolicy({
+  partial_responses,
+  etag,
+  stream,
+  errors,
+  response,
+}: z.output<z.ZodObject<typeof replyPolicyShape>>) {
   return {
+    partialResponses: partial_responses,
     etag,
     stream: {
       heartbeatMs: stream?.heartbeat,

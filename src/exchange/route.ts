@@ -60,6 +60,8 @@ export interface Route extends BodyBinders {
   readonly ndjson: StreamShape;
   /** Whether messages of a WebSocket are `{"result":…}`. */
   readonly wrapsMessages: boolean;
+  /** Takes what a client chooses of replies from the query; null where it may not. */
+  readonly partial: ((query: string) => Route) | null;
   /** Compresses replies; null where they stay as they are. */
   readonly compression: Compression | null;
   /** Whether replies to GET have an entity tag, and clients that have it get 304. */

@@ -5,6 +5,7 @@ import { compileCompression } from "../exchange/coding/compressed-reply.ts";
 import { compileEventHead } from "../exchange/event-head.ts";
 import { compileHeaderPolicy, type HeaderRules } from "../exchange/headers.ts";
 import { toErrorForm } from "../exchange/options.ts";
+import { compilePartial, MASK_PARAMETERS } from "../exchange/partial.ts";
 import { compileReplyHead } from "../exchange/reply-head.ts";
 import { snapshotOf, type Route, type Snapshot } from "../exchange/route.ts";
 import { buildRouteTable } from "../routing/table.ts";
@@ -68,10 +69,12 @@ class RouteCompiler {
     const isStreamed = route.kind === "client_stream" || route.kind === "bidi_stream";
     const bodyField = fieldNamed(rpc.desc.input, rule.body);
     const options = { ...policy.json, ...policy.request };
-    const readRequest = compileBinder(binding, readers, options);
+    const isPartial = policy.partialResponses && !httpBody.reply;
+    const reserved = isPartial ? MASK_PARAMETERS : [];
+    const readRequest = compileBinder(binding, readers, options, reserved);
     const bind = httpBody.request ? compileHttpBodyBinder(bodyField?.number ?? 0, readRequest) : readRequest;
     const takesForms = rule.body !== "" && !httpBody.request && policy.request.forms !== "off";
-    return {
+    const compiled: Route = {
       rpc: rpc.rpc,
       rpcPath: rpc.path,
       method: rule.method,
@@ -82,11 +85,12 @@ class RouteCompiler {
       takesBody: rule.body !== "",
       takesHttpBody: httpBody.request,
       bind,
-      bindMessage: isStreamed && rule.body === "" ? compileBinder({ ...binding, body: "*" }, readers, options) : bind,
+      bindMessage:
+        isStreamed && rule.body === "" ? compileBinder({ ...binding, body: "*" }, readers, options, reserved) : bind,
       bindStream: httpBody.request
         ? compileHttpBodyStream(bodyField?.number ?? 0, readRequest)
         : compileJsonStream(bind),
-      forms: takesForms ? compileFormBinders(binding, readers, options) : null,
+      forms: takesForms ? compileFormBinders(binding, readers, options, reserved) : null,
       takesForeignForms: policy.request.forms === "any",
       write:
         responseField === undefined ? writers.message(rpc.desc.output) : writers.field(rpc.desc.output, responseField),
@@ -104,12 +108,15 @@ class RouteCompiler {
       eventHead: compileEventHead({ ...replyFields, retryMs: policy.stream.retryMs }, textOf),
       ndjson: policy.stream.ndjson === "bare" ? bareNdjsonShape : ndjsonShape,
       wrapsMessages: policy.stream.webSocket === "wrapped",
+      partial: null,
       compression: compileCompression(policy.compression),
       etag: policy.etag,
       heartbeatMs: policy.stream.heartbeatMs,
       hashKey: compileHashKey(route.upstream, rpc.desc.input),
       waitForReadyMs: policy.waitForReady.timeoutMs,
     };
+    if (!isPartial) return compiled;
+    return { ...compiled, partial: compilePartial(compiled, responseField ?? rpc.desc.output, policy.json.names) };
   }
 
   private transcodersFor(options: JsonOptions): { readers: JsonReaders; writers: JsonWriters } {
