@@ -2,7 +2,7 @@ import type { DnsOptions } from "../discovery/dns/resolver.ts";
 import type { EtcdOptions } from "../discovery/options.ts";
 import type { Target } from "../discovery/target.ts";
 import type { ServerOptions } from "../edge/options.ts";
-import type { ReplyFields } from "../exchange/options.ts";
+import type { ReplyFields } from "../exchange/reply-head.ts";
 import type { RoutingOptions } from "../routing/table.ts";
 import type { HttpRule } from "../schema/http-rule.ts";
 import type { SchemaSource } from "../schema/load.ts";

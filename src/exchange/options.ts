@@ -1,16 +1,9 @@
 import { z } from "zod";
 import { choice, duration, flag, integer, leaf, list, record, section, text } from "../core/options.ts";
-import {
-  envelopeForm,
-  parseEnvelope,
-  problemForm,
-  statusForm,
-  type Envelope,
-  type ErrorForm,
-} from "../transcode/error-form.ts";
+import { parseEnvelope, type Envelope, type ErrorFormat } from "../transcode/error-form.ts";
 import { parseTextTemplate, type TemplatePart } from "../transcode/text-template.ts";
 import { whyNeverCrosses, type HeaderDirection, type HeaderRules } from "./headers.ts";
-import { needsLocation, type HeaderTemplate } from "./reply-head.ts";
+import { needsLocation, type ReplyFields } from "./reply-head.ts";
 
 export interface HeaderPolicyOptions {
   readonly headers: { readonly request: HeaderRules; readonly response: HeaderRules };
@@ -32,19 +25,6 @@ export interface ReplyPolicyOptions {
   readonly response: { readonly statusFrom: string };
   readonly errors: { readonly format: ErrorFormat };
 }
-
-/** What a route takes from the messages of its replies; paths name their fields. */
-export interface ReplyFields {
-  readonly status: number;
-  /** `at`: where the template stands, from the route. */
-  readonly headers: readonly (HeaderTemplate & { readonly at: readonly string[] })[];
-  readonly id: string | undefined;
-  readonly event: string | undefined;
-}
-
-export const noReplyFields: ReplyFields = { status: 200, headers: [], id: undefined, event: undefined };
-
-export type ErrorFormat = "google.rpc.Status" | "problem+json" | Envelope;
 
 export const defaultReplyPolicy: ReplyPolicyOptions = {
   partialResponses: false,
@@ -339,9 +319,4 @@ export function toReplyPolicy({
     response: { statusFrom: response?.status_from },
     errors: { format: errors?.envelope ?? errors?.format },
   };
-}
-
-export function toErrorForm(format: ErrorFormat): ErrorForm {
-  if (typeof format !== "string") return envelopeForm(format);
-  return format === "problem+json" ? problemForm : statusForm;
 }

@@ -17,6 +17,17 @@ export interface HeaderTemplate {
   readonly template: readonly TemplatePart[];
 }
 
+/** What a route takes from the messages of its replies; paths name their fields. */
+export interface ReplyFields {
+  readonly status: number;
+  /** `at`: where the template stands, from the route. */
+  readonly headers: readonly (HeaderTemplate & { readonly at: readonly string[] })[];
+  readonly id: string | undefined;
+  readonly event: string | undefined;
+}
+
+export const noReplyFields: ReplyFields = { status: 200, headers: [], id: undefined, event: undefined };
+
 /** The head of one route's replies, compiled. */
 export interface ReplyHead {
   /** The headers that the reply message gives, as a flat list. Throws WireError. */

@@ -1,4 +1,4 @@
-import type { ReplyFields } from "../exchange/options.ts";
+import type { ReplyFields } from "../exchange/reply-head.ts";
 import type { RpcMethod } from "../schema/schema.ts";
 import { whyNoText } from "../transcode/field-text.ts";
 

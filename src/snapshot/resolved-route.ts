@@ -1,6 +1,6 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import type { Policy, UpstreamConfig } from "../config/config.ts";
-import type { ReplyFields } from "../exchange/options.ts";
+import type { ReplyFields } from "../exchange/reply-head.ts";
 import type { Route } from "../exchange/route.ts";
 import type { RouteEntry } from "../routing/table.ts";
 import type { PathTemplate } from "../routing/template.ts";

@@ -1,7 +1,7 @@
 import type { Config, Policy, Position, RouteConfig, UpstreamConfig } from "../config/config.ts";
 import type { Problem } from "../core/problem.ts";
 import { didYouMean } from "../core/suggest.ts";
-import { noReplyFields, type ReplyFields } from "../exchange/options.ts";
+import { noReplyFields, type ReplyFields } from "../exchange/reply-head.ts";
 import { checkMethod } from "../routing/method.ts";
 import { parseTemplate, TemplateError, type PathTemplate } from "../routing/template.ts";
 import type { HttpRule } from "../schema/http-rule.ts";

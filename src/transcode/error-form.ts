@@ -122,8 +122,15 @@ export function parseEnvelope(
   return parts;
 }
 
-/** The form that a parsed envelope stands for. */
-export function envelopeForm(envelope: Envelope): ErrorForm {
+/** What the configuration says of failures. */
+export type ErrorFormat = "google.rpc.Status" | "problem+json" | Envelope;
+
+export function toErrorForm(format: ErrorFormat): ErrorForm {
+  if (typeof format !== "string") return envelopeForm(format);
+  return format === "problem+json" ? problemForm : statusForm;
+}
+
+function envelopeForm(envelope: Envelope): ErrorForm {
   return {
     type: "application/json",
     write(failure, writeDetails) {
