@@ -60,6 +60,7 @@ export class LocalServing implements Serving {
   async open({ config, resolved }: LoadedRoutes): Promise<void> {
     const { server, upstreams } = config;
     this.releaseMs = server.timeouts.drainMs;
+    this.pool.zone = server.zone;
     await this.pool.prepare(upstreams);
     this.snapshot = compileSnapshot(resolved, this.pool.take(upstreams));
     try {

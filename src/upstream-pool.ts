@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { hostname } from "node:os";
 import type { UpstreamReadiness } from "./admin/server.ts";
 import type { CallTarget } from "./call/call.ts";
 import { RetryBudget } from "./call/retry-budget.ts";
@@ -32,6 +33,8 @@ interface Entry {
 
 /** The running upstreams, carried over from snapshot to snapshot where their configuration did not change. */
 export class UpstreamPool {
+  /** Where the gateway is; "" where that is unknown. Before `take`. */
+  zone = "";
   private readonly options: PoolOptions;
   /** Keyed by everything in the configuration that cannot change without new connections. */
   private readonly entries = new Map<string, Entry>();
@@ -140,6 +143,13 @@ export class UpstreamPool {
       connectTimeoutMs: config.connectTimeoutMs,
       maxMessageBytes: config.maxMessageBytes,
       ...this.settingsOf(config),
+      fleet: {
+        zone: this.zone,
+        zonePreference: config.zone,
+        client: config.subset?.client ?? hostname(),
+        subsetSize: config.subset?.size ?? Infinity,
+        maxEndpoints: config.maxEndpoints,
+      },
       clock,
       random,
       onEvent,
@@ -166,21 +176,11 @@ export class UpstreamPool {
 
 function keyOf(config: UpstreamConfig): string {
   const { name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, tls, etcd, dns, health } = config;
+  const { zone, subset, maxEndpoints } = config;
   // The contents of certificates count, not their files' names: a reload after they were renewed makes new connections.
   const credentials = tls === null ? null : createHash("sha256").update(JSON.stringify(tls)).digest("base64");
-  const { check } = health;
-  return JSON.stringify([
-    name,
-    target,
-    connectTimeoutMs,
-    maxMessageBytes,
-    transport,
-    keepalive,
-    credentials,
-    etcd,
-    dns,
-    check,
-  ]);
+  const where = [name, target, etcd, dns, zone, subset, maxEndpoints];
+  return JSON.stringify([where, connectTimeoutMs, maxMessageBytes, transport, keepalive, credentials, health.check]);
 }
 
 function missingEndpoints(discovery: string): string {

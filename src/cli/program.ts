@@ -14,6 +14,7 @@ export interface ServeFlags extends ConfigFlags {
   readonly adminHost?: string;
   readonly adminPort?: number;
   readonly workers?: number | "auto";
+  readonly zone?: string;
 }
 
 export interface RoutesFlags extends ConfigFlags {
@@ -68,6 +69,7 @@ export function createProgram(commands: Commands): Command {
       "processes that serve requests, auto for one per CPU (SLUICE_WORKERS; default: 1)",
       parseWorkers,
     )
+    .option("--zone <zone>", "where this gateway is (SLUICE_ZONE), for upstreams that prefer their own zone")
     .addHelpText(
       "after",
       "\nA flag wins over its environment variable, that over the file, that over the default.\n" +

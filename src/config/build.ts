@@ -105,6 +105,11 @@ class Builder {
       connectTimeoutMs: parsed.connect_timeout,
       removalGuardMs: parsed.removal_guard,
       health: toHealthOptions(parsed),
+      zone: parsed.zone?.prefer
+        ? { spillBelow: parsed.zone.spill_below, minEndpoints: parsed.zone.min_endpoints }
+        : null,
+      subset: parsed.subset === undefined ? null : { size: parsed.subset.size, client: parsed.subset.client },
+      maxEndpoints: parsed.max_endpoints,
       maxMessageBytes: parsed.limits.message,
       transport: parsed.transport,
       keepalive: toKeepalive(parsed.keepalive),

@@ -11,6 +11,7 @@ import type { TlsOptions } from "../tls/client.ts";
 import type { LoadBalancing } from "../upstream/balancer/options.ts";
 import type { HealthOptions } from "../upstream/health/options.ts";
 import type { Keepalive } from "../upstream/options.ts";
+import type { ZonePreference } from "../upstream/zones.ts";
 import type { Policy } from "./policy.ts";
 import type { Position } from "./yaml.ts";
 
@@ -44,6 +45,14 @@ export interface UpstreamConfig {
   readonly connectTimeoutMs: number;
   readonly removalGuardMs: number;
   readonly health: HealthOptions;
+  /** Null: none is preferred. */
+  readonly zone: ZonePreference | null;
+  /** Null: all instances are used. */
+  readonly subset: {
+    readonly size: number;
+    /** Undefined: the host's name. */ readonly client: string | undefined;
+  } | null;
+  readonly maxEndpoints: number;
   readonly maxMessageBytes: number;
   readonly transport: "http2" | "grpc-js";
   /** Of transport http2; null: none. */

@@ -90,7 +90,13 @@ function findConfig(text: string, file: string, options: TextOptions): Found {
   problems.push(...found);
   // Where parts are wrong, what seems to have no effect may have one.
   const sure = problems.some(isError) ? problems.filter(isError) : problems;
-  return { config: { ...config, server: overrides(config.server) }, problems: sure };
+  const server = overrides(config.server);
+  const unplaced = server.zone === "" ? config.upstreams.filter(({ zone }) => zone !== null) : [];
+  const warnings = unplaced.map(({ name, position }): Problem => {
+    const message = `upstreams.${name}.zone: has no effect without server.zone`;
+    return { file, ...position, message, severity: "warning" };
+  });
+  return { config: { ...config, server }, problems: [...sure, ...warnings] };
 }
 
 function wholeFile(data: ParsedFile): SoundParts<ParsedFile> {

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { host, port } from "../core/options.ts";
 import type { Problem } from "../core/problem.ts";
-import { workersOption, type ServerOptions, type Workers } from "../edge/options.ts";
+import { workersOption, zoneOption, type ServerOptions, type Workers } from "../edge/options.ts";
 import type { Env } from "./expand.ts";
 
 /** What the command line may say in place of the file's `server`. */
@@ -11,6 +11,7 @@ export interface ServerOverrides {
   readonly adminHost?: string | undefined;
   readonly adminPort?: number | undefined;
   readonly workers?: Workers | undefined;
+  readonly zone?: string | undefined;
 }
 
 /** The environment variable behind each. */
@@ -20,11 +21,13 @@ export const overrideVariables = {
   adminHost: "SLUICE_ADMIN_HOST",
   adminPort: "SLUICE_ADMIN_PORT",
   workers: "SLUICE_WORKERS",
+  zone: "SLUICE_ZONE",
 } as const satisfies Record<keyof ServerOverrides, string>;
 
 const anyHost = host({ docs: "" });
 const anyPort = port({ docs: "" });
 const anyWorkers = workersOption({ docs: "" });
+const anyZone = zoneOption({ docs: "" });
 
 /** Command line over environment, as a function over the file's options. An empty variable counts as unset. */
 export function applyOverrides(
@@ -49,6 +52,7 @@ export function applyOverrides(
     adminHost: read("adminHost", anyHost),
     adminPort: read("adminPort", anyPort),
     workers: read("workers", anyWorkers),
+    zone: read("zone", anyZone),
   };
   return {
     overrides: (server) => ({
@@ -56,6 +60,7 @@ export function applyOverrides(
       host: found.host ?? server.host,
       port: found.port ?? server.port,
       workers: found.workers ?? server.workers,
+      zone: found.zone ?? server.zone,
       admin: { host: found.adminHost ?? server.admin.host, port: found.adminPort ?? server.admin.port },
     }),
     problems,

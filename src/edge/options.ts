@@ -10,6 +10,7 @@ import {
   port,
   section,
   size,
+  text,
   type Docs,
   type Read,
 } from "../core/options.ts";
@@ -24,6 +25,8 @@ export interface ServerOptions {
   /** 0 lets the system choose. */
   readonly port: number;
   readonly workers: Workers;
+  /** Where the gateway is; "" where nothing is said. */
+  readonly zone: string;
   readonly admin: { readonly host: string; readonly port: number };
   readonly timeouts: {
     readonly headerMs: number;
@@ -174,6 +177,11 @@ const trustedProxy = leaf<string>(
   },
 );
 
+/** The name of a zone, as discovery tells it too. */
+export function zoneOption(docs: Docs): z.ZodType<string> {
+  return text({ ...docs, what: "the name of a zone such as eu-1a", pattern: "\\S+" });
+}
+
 /** `server:` of routes.yaml. */
 export const serverSection = section(
   { docs: "Where the gateway listens, and what it takes from clients.", later: ["cors"] },
@@ -188,6 +196,9 @@ export const serverSection = section(
         default: 1,
       }),
     ),
+    zone: zoneOption({
+      docs: "Where this gateway is, for upstreams that prefer instances of their own zone.",
+    }).optional(),
     admin: admin.prefault({}),
     timeouts: timeouts.prefault({}),
     limits: limits.prefault({}),
@@ -210,6 +221,7 @@ export function toServerOptions(server: z.output<typeof serverSection>, tls: Ser
     host: server.host,
     port: server.port,
     workers: server.workers,
+    zone: server.zone ?? "",
     admin: server.admin,
     timeouts: {
       headerMs: timeouts.header,

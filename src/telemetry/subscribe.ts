@@ -26,6 +26,7 @@ export function observeUpstream(log: Log, metrics: Metrics): (event: UpstreamEve
       case "endpoint_ejected":
       case "discovery_trouble":
       case "removal_held":
+      case "endpoints_limited":
         metrics.upstreamEvent(event.upstream, type);
         return log.logger.warn(facts, MESSAGES[type]);
       case "policy_failed":
@@ -63,6 +64,7 @@ const MESSAGES = {
   endpoint_removed: "endpoint removed",
   connection_suspect: "connection gives no sign of life, or does again",
   list_updated: "endpoint list updated",
+  endpoints_limited: "discovery tells more endpoints than max_endpoints, a part of them is used",
   endpoint_ejected: "endpoint ejected",
   endpoint_readmitted: "endpoint readmitted",
   policy_failed: "load balancing module failed, least_request chooses in its place",

@@ -6,6 +6,8 @@ export type UpstreamEvent = { readonly upstream: string } & (
   | { readonly type: "endpoint_added" | "endpoint_removed"; readonly endpoint: string }
   /** After the added and removed of one list. */
   | { readonly type: "list_updated"; readonly endpoints: number; readonly added: number; readonly removed: number }
+  /** Discovery tells more instances than are to be used. */
+  | { readonly type: "endpoints_limited"; readonly listed: number; readonly used: number }
   /** After `list_updated`: so many instances that the list misses are kept for now, since it shrank too much at once. */
   | { readonly type: "removal_held"; readonly endpoints: number }
   | {

@@ -34,6 +34,8 @@ export interface InstanceOptions {
   readonly connection: ConnectionOptions;
   readonly clock: Clock;
   readonly random: Random;
+  /** The gateway's own; "" where that is unknown. */
+  readonly zone: string;
   /** In force; the same object for as long as the upstream lasts. */
   readonly health: { outlier: OutlierOptions; readonly check: HealthOptions["check"] };
   /** Shared by all instances of an upstream. */
@@ -54,6 +56,7 @@ export class Instance implements Candidate, OutlierListener {
   readonly health: HealthWatch | null;
   /** As its upstream counts it. */
   isCountedGood = false;
+  isLocal: boolean;
   weight: number;
   inFlight = 0;
   /** Ready ones. */
@@ -70,6 +73,7 @@ export class Instance implements Candidate, OutlierListener {
 
   constructor(endpoint: Endpoint, options: InstanceOptions, listener: InstanceListener) {
     this.endpoint = endpoint.address;
+    this.isLocal = isLocal(endpoint, options);
     this.weight = endpoint.weight;
     this.options = options;
     this.listener = listener;
@@ -161,6 +165,11 @@ export class Instance implements Candidate, OutlierListener {
     for (const member of closed) member.connection.close();
     return closed;
   }
+}
+
+/** Whether an endpoint is in the gateway's own zone. */
+export function isLocal({ zone }: Endpoint, gateway: { readonly zone: string }): boolean {
+  return gateway.zone !== "" && zone === gateway.zone;
 }
 
 function createHealthWatch({ health, connection, clock, random }: InstanceOptions, onChange: () => void) {

@@ -1,5 +1,5 @@
 import { loadBalancingOption } from "./balancer/options.ts";
-import { choice, duration, filled, flag, section, size } from "../core/options.ts";
+import { choice, duration, filled, flag, integer, section, size, text } from "../core/options.ts";
 import { tlsSection } from "../tls/options.ts";
 import { healthShape } from "./health/options.ts";
 
@@ -19,6 +19,56 @@ export const connectionShape = {
     }),
   ),
   ...healthShape,
+  subset: section(
+    {
+      docs:
+        "Talks to a part of the instances only, for large fleets: the same part at each start, another one of each " +
+        "gateway, so that all instances get alike (gRFC A68).",
+    },
+    {
+      size: integer({ docs: "Instances of the part.", min: 1, max: 100_000 }),
+      client: text({
+        docs: "What makes this gateway's part another than others'; the host's name without it.",
+        what: "a name of this gateway",
+      }).optional(),
+    },
+  ).optional(),
+  max_endpoints: filled(
+    integer({
+      docs: "More instances than that are not used, whatever discovery tells; a warning says so.",
+      default: 10_000,
+      min: 1,
+      max: 100_000,
+    }),
+  ),
+  zone: section(
+    {
+      docs:
+        "Prefers the instances whose zone, as discovery tells it, is `server.zone`: they get all calls as long as enough " +
+        "of them are in good health.",
+    },
+    {
+      prefer: filled(flag({ docs: "Whether to.", default: true })),
+      spill_below: filled(
+        integer({
+          docs:
+            "With fewer of the zone's instances in good health, in percent, calls go elsewhere too: half of them where it " +
+            "is half of that.",
+          default: 70,
+          min: 1,
+          max: 100,
+        }),
+      ),
+      min_endpoints: filled(
+        integer({
+          docs: "With fewer instances in the zone, none is preferred: they would get the load of all.",
+          default: 1,
+          min: 1,
+          max: 100_000,
+        }),
+      ),
+    },
+  ).optional(),
   limits: section(
     { docs: "How much an instance may send." },
     { message: filled(size({ docs: "Largest message taken from an instance.", default: "4MiB", min: 0 })) },
@@ -74,4 +124,4 @@ export function toKeepalive(parsed: ParsedKeepalive | undefined): Keepalive | nu
 }
 
 /** Keys of an upstream of a later version. */
-export const laterUpstreamKeys = ["breaker", "zone"];
+export const laterUpstreamKeys = ["breaker"];

@@ -12,10 +12,12 @@ import type { UpstreamEvent } from "./event.ts";
 import { Census } from "./health/census.ts";
 import type { HealthOptions } from "./health/options.ts";
 import { findOutliers } from "./health/statistics.ts";
-import { Instance, type InstanceListener, type InstanceOptions, type Member } from "./instance.ts";
+import { Instance, isLocal, type InstanceListener, type InstanceOptions, type Member } from "./instance.ts";
 import { RemovalGuard } from "./removal-guard.ts";
 import type { Endpoint, Resolver, ResolverListener } from "./resolver.ts";
+import { Subset } from "./subset.ts";
 import { WaitQueue } from "./wait-queue.ts";
+import { localRatio, ZonedBalancer, type ZonePreference } from "./zones.ts";
 
 /** What may change without touching a connection. */
 export interface UpstreamSettings {
@@ -28,8 +30,23 @@ export interface UpstreamSettings {
   readonly health: HealthOptions;
 }
 
+/** How much of a fleet is used, and which part of it first. */
+export interface FleetOptions {
+  /** Where the gateway is; "" where that is unknown. */
+  readonly zone: string;
+  /** Null: no zone is preferred. */
+  readonly zonePreference: ZonePreference | null;
+  /** What subsets are made of. */
+  readonly client: string;
+  /** Instances of a subset; Infinity: all. */
+  readonly subsetSize: number;
+  /** More than so many are not used, with a warning. */
+  readonly maxEndpoints: number;
+}
+
 export interface UpstreamOptions extends UpstreamSettings {
   readonly name: string;
+  readonly fleet: FleetOptions;
   /** Owned by the upstream: started by it at once, closed with it. */
   readonly resolver: Resolver;
   readonly budget: RetryBudget;
@@ -94,6 +111,11 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   private loadBalancing: BalancerSpec;
   private balancer: Balancer<Instance>;
   private queue: number;
+  private readonly subset: Subset;
+  /** Endpoints of the last list, beyond the subset too. */
+  private known = 0;
+  private isLimited = false;
+  private localListed = 0;
   private hasList = false;
   private trouble: string | null = null;
   private isClosed = false;
@@ -112,12 +134,14 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
       clock,
       load: { inFlight: 0 },
       random: options.random,
+      zone: options.fleet.zone,
       health: { ...options.health },
     };
     this.census = new Census(options.health.panicThreshold, (isPanicking) =>
       options.onEvent({ upstream: name, type: "panic", isPanicking, healthy: this.census.good }),
     );
     this.stopInterval = this.nextInterval();
+    this.subset = new Subset(options.fleet.client);
     this.loadBalancing = options.loadBalancing;
     this.balancer = this.createBalancer(options.loadBalancing);
     this.queue = options.queue;
@@ -188,12 +212,14 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
 
   // What discovery tells.
 
-  onEndpoints(endpoints: readonly Endpoint[]): void {
+  onEndpoints(all: readonly Endpoint[]): void {
     if (this.isClosed) return;
     this.hasList = true;
     const upstream = this.name;
     const { onEvent } = this.options;
-    const isInDoubt = this.guard.doubts(this.instances.size, endpoints.length);
+    const isInDoubt = this.guard.doubts(this.known, all.length);
+    this.known = all.length;
+    const endpoints = this.limit(all);
     const weights = new Map(endpoints.map(({ address, weight }) => [address, weight]));
     this.held.clear();
     let removed = 0;
@@ -220,8 +246,10 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
       const { weight } = instance;
       this.drain(instance.update(endpoint));
       if (weight !== instance.weight && instance.isReady) this.balancer.change(instance);
+      this.place(instance, isLocal(endpoint, this.instanceOptions));
     }
     this.listed = endpoints.flatMap(({ address }) => this.instances.get(address) ?? []).concat(...this.held);
+    this.localListed = this.listed.reduce((count, instance) => count + Number(instance.isLocal), 0);
     this.balancer.list?.(this.listed);
     this.judge();
     onEvent({ upstream, type: "list_updated", endpoints: this.instances.size, added, removed });
@@ -335,6 +363,31 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     });
   }
 
+  /** The part of the list that is used. */
+  private limit(all: readonly Endpoint[]): readonly Endpoint[] {
+    const { subsetSize, maxEndpoints } = this.options.fleet;
+    const live = all.reduce((count, { weight }) => count + Number(weight > 0), 0);
+    const isLimited = Math.min(live, subsetSize) > maxEndpoints;
+    if (isLimited && !this.isLimited) {
+      this.options.onEvent({ upstream: this.name, type: "endpoints_limited", listed: live, used: maxEndpoints });
+    }
+    this.isLimited = isLimited;
+    return live <= Math.min(subsetSize, maxEndpoints)
+      ? all
+      : this.subset.choose(all, Math.min(subsetSize, maxEndpoints));
+  }
+
+  /** It is in this zone now. */
+  private place(instance: Instance, isNowLocal: boolean): void {
+    if (instance.isLocal === isNowLocal) return;
+    const isAdded = this.ready.has(instance);
+    if (isAdded) this.balancer.remove(instance);
+    this.census.forget(instance);
+    instance.isLocal = isNowLocal;
+    this.census.count(instance);
+    if (isAdded) this.balancer.add(instance);
+  }
+
   private drain(members: readonly Member[]): void {
     for (const member of members) if (member.inFlight > 0) this.draining.add(member);
   }
@@ -349,13 +402,21 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   }
 
   private createBalancer(spec: BalancerSpec): Balancer<Instance> {
-    const { clock, random, onEvent } = this.options;
-    return createBalancer(spec, {
-      clock,
-      random,
-      totalInFlight: () => this.instanceOptions.load.inFlight,
-      onModuleFailure: (reason) => onEvent({ upstream: this.name, type: "policy_failed", reason }),
-    });
+    const { clock, random, onEvent, fleet } = this.options;
+    const create = () =>
+      createBalancer<Instance>(spec, {
+        clock,
+        random,
+        totalInFlight: () => this.instanceOptions.load.inFlight,
+        onModuleFailure: (reason) => onEvent({ upstream: this.name, type: "policy_failed", reason }),
+      });
+    const { zone, zonePreference } = fleet;
+    if (zonePreference === null || zone === "") return create();
+    const ratio = () => {
+      const { localGood, good } = this.census;
+      return localRatio({ localListed: this.localListed, localGood, good }, zonePreference);
+    };
+    return new ZonedBalancer({ create, ratio, random });
   }
 
   private tellBalancer(instance: Instance): void {

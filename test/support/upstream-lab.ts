@@ -9,7 +9,7 @@ import type { ConnectionFactory } from "../../src/upstream/connection/connection
 import type { UpstreamEvent } from "../../src/upstream/event.ts";
 import type { Endpoint, ResolverListener } from "../../src/upstream/resolver.ts";
 import { createUpstream, type Upstream, type UpstreamOptions } from "../../src/upstream/upstream.ts";
-import { defaultHealth } from "./default-health.ts";
+import { defaultHealth, wholeFleet } from "./default-health.ts";
 import { Recorder } from "./grpc-calls.ts";
 import { startGrpcServer, type GrpcServer } from "./grpc-server.ts";
 import { labMethods } from "./grpc-server-lab.ts";
@@ -55,6 +55,7 @@ export function openUpstream(connect: ConnectionFactory, options: Partial<Upstre
     queue: 1_000,
     removalGuardMs: 0,
     health: defaultHealth,
+    fleet: wholeFleet,
     clock: systemClock,
     random: systemRandom,
     ...options,

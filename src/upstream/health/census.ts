@@ -2,6 +2,8 @@
 export interface Counted {
   readonly isGood: boolean;
   isCountedGood: boolean;
+  /** In the gateway's own zone. */
+  readonly isLocal: boolean;
 }
 
 /**
@@ -11,6 +13,7 @@ export interface Counted {
  */
 export class Census {
   good = 0;
+  localGood = 0;
   isPanicking = false;
   /** Percent; 0: never. */
   threshold: number;
@@ -23,14 +26,11 @@ export class Census {
 
   /** Something about its health may be another now. */
   count(instance: Counted): void {
-    if (instance.isGood === instance.isCountedGood) return;
-    instance.isCountedGood = instance.isGood;
-    this.good += instance.isGood ? 1 : -1;
+    this.set(instance, instance.isGood);
   }
 
   forget(instance: Counted): void {
-    if (instance.isCountedGood) this.good--;
-    instance.isCountedGood = false;
+    this.set(instance, false);
   }
 
   /** To be asked after changes. Where all that are ready are good there is nothing to use besides. */
@@ -39,5 +39,13 @@ export class Census {
     if (isPanicking === this.isPanicking) return;
     this.isPanicking = isPanicking;
     this.onPanic(isPanicking);
+  }
+
+  private set(instance: Counted, isGood: boolean): void {
+    if (isGood === instance.isCountedGood) return;
+    instance.isCountedGood = isGood;
+    const change = isGood ? 1 : -1;
+    this.good += change;
+    if (instance.isLocal) this.localGood += change;
   }
 }

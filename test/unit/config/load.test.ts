@@ -47,6 +47,7 @@ describe("parseConfig()", () => {
       host: "127.0.0.1",
       port: 8080,
       workers: 1,
+      zone: "",
       admin: { host: "127.0.0.1", port: 9901 },
       timeouts: { headerMs: 10_000, requestMs: 30_000, idleMs: 75_000, drainMs: 30_000 },
       limits: { headerBytes: 65_536, bodyBytes: 4_194_304 },
@@ -75,6 +76,9 @@ describe("parseConfig()", () => {
           check: null,
           panicThreshold: 50,
         },
+        zone: null,
+        subset: null,
+        maxEndpoints: 10_000,
         connectTimeoutMs: 3000,
         removalGuardMs: 300_000,
         maxMessageBytes: 4_194_304,
@@ -129,6 +133,7 @@ server:
   host: "[::1]"
   port: \${PORT}
   workers: auto
+  zone: eu-1a
   admin: { host: 0.0.0.0, port: 0 }
   timeouts: { header: 1s, request: "\${TIMEOUT}", idle: 1m, drain: 0s }
   limits: { header: 2048, body: 1MB }
@@ -169,6 +174,9 @@ upstreams:
     outlier_detection: { consecutive_failures: 5, success_rate: { stdev_factor: 0 }, max_ejection_percent: 20 }
     health_check: { service: library.v1.Library }
     panic_threshold: 0
+    zone: { spill_below: 50, min_endpoints: 3 }
+    subset: { size: 20, client: gw-1 }
+    max_endpoints: 100
     hedge: { percentile: 95 }
   other:
     target: etcd://a:1,b:2/other
@@ -185,6 +193,7 @@ routing: { trailing_slash: ignore, unescape: all }
       host: "::1",
       port: 8081,
       workers: "auto",
+      zone: "eu-1a",
       admin: { host: "0.0.0.0", port: 0 },
       timeouts: { headerMs: 1000, requestMs: 2000, idleMs: 60_000, drainMs: 0 },
       limits: { headerBytes: 2048, bodyBytes: 1_000_000 },
@@ -226,6 +235,10 @@ routing: { trailing_slash: ignore, unescape: all }
       check: { service: "library.v1.Library" },
       panicThreshold: 0,
     });
+    assert.deepEqual(
+      [library?.zone, library?.subset, library?.maxEndpoints],
+      [{ spillBelow: 50, minEndpoints: 3 }, { size: 20, client: "gw-1" }, 100],
+    );
     assert.deepEqual([library?.connectTimeoutMs, library?.maxMessageBytes], [500, 8_388_608]);
     assert.deepEqual(library?.policy, {
       timeoutMs: 2000,
@@ -461,7 +474,6 @@ upstreams:
     ],
     [route("gett: /x"), '3:24: routes[0]: unknown key "gett"; did you mean "get"?'],
     // later
-    [u("zone: a"), "3:71: upstreams.u: zone is not supported yet"],
     // tls
     [
       `${GOOD}server: { tls: { cert: no, key: missing.pem } }`,
@@ -679,11 +691,12 @@ server: { port: -1 }
 
   it("warns of what has no effect", () => {
     const { warnings } = parse(`${HEAD}annotations: { services: [a.*] }
-upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: d }, discovery: { etcd: {} } } }`);
+upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: d }, discovery: { etcd: {} }, zone: {} } }`);
     assert.deepEqual(warnings.map(formatProblem), [
       "dir/r.yaml:2:16: warning: annotations.services: has no effect without read: true",
       "dir/r.yaml:3:84: warning: upstreams.u.discovery.etcd: has no effect on a pass target",
       "dir/r.yaml:1:1: warning: nothing is served: there are no routes, and neither annotations.read nor auto_routes is true",
+      "dir/r.yaml:3:14: warning: upstreams.u.zone: has no effect without server.zone",
     ]);
   });
 

@@ -10,7 +10,7 @@ import type { Endpoint, ResolverListener } from "../../../src/upstream/resolver.
 import { createUpstream, type Upstream, type UpstreamOptions } from "../../../src/upstream/upstream.ts";
 import { HandClock } from "../../support/hand-clock.ts";
 import { freshSeed, seededRandom } from "../../support/seeded-random.ts";
-import { defaultHealth } from "../../support/default-health.ts";
+import { defaultHealth, wholeFleet } from "../../support/default-health.ts";
 import { Recorder } from "../../support/grpc-calls.ts";
 
 const handle: CallHandle = {
@@ -92,6 +92,7 @@ function make(options: Partial<UpstreamOptions> = {}) {
     loadBalancing: { policy: "round_robin" },
     queue: 2,
     removalGuardMs: 0,
+    fleet: wholeFleet,
     health: defaultHealth,
     clock,
     random: seededRandom(1),
@@ -584,5 +585,77 @@ describe("an upstream with a connection that gives no sign of life", () => {
     first.suspect(true);
     second.suspect(true);
     assert.deepEqual([one.recorder.stalls, replied.recorder.stalls, two.recorder.stalls], [1, 0, 0]);
+  });
+});
+
+describe("an upstream of a large fleet", () => {
+  const fleet = (count: number) => Array.from({ length: count }, (_, index) => endpoint(`i${index}:1`));
+
+  it("connects to a subset only, and doubts a list by what it tells, not by what is used of it", () => {
+    const { upstream, discovery, connections, clock } = make({
+      fleet: { ...wholeFleet, subsetSize: 10 },
+      removalGuardMs: 60_000,
+    });
+    discovery.onEndpoints(fleet(100));
+    assert.equal(connections.length, 10);
+    discovery.onEndpoints(fleet(51));
+    assert.equal(upstream.status().endpoints, 10, "49 of 100 gone: believed");
+    for (const connection of connections) if (connection.state === "connecting") connection.become("ready");
+    discovery.onEndpoints(fleet(3));
+    assert.ok(upstream.status().endpoints >= 10, "48 of 51: doubted");
+    clock.advance(60_000);
+    assert.equal(upstream.status().endpoints, 3);
+    upstream.destroy();
+  });
+
+  it("uses no more than it may, and says so once", () => {
+    const { upstream, discovery, events } = make({ fleet: { ...wholeFleet, maxEndpoints: 5 } });
+    for (const count of [5, 8, 9, 5, 6]) {
+      discovery.onEndpoints(fleet(count));
+      assert.equal(upstream.status().endpoints, 5);
+    }
+    assert.deepEqual(
+      events.flatMap((event) => (event.type === "endpoints_limited" ? [[event.listed, event.used]] : [])),
+      [
+        [8, 5],
+        [6, 5],
+      ],
+    );
+  });
+
+  it("takes a thousand instances and their changes in a few milliseconds, and touches no connection for them", () => {
+    const { discovery, connections } = make({ fleet: { ...wholeFleet, subsetSize: 1_000 }, onEvent() {} });
+    discovery.onEndpoints(fleet(1_000));
+    for (const connection of connections) connection.become("ready");
+    const times = Array.from({ length: 20 }, (_, round) => {
+      const startMs = performance.now();
+      discovery.onEndpoints(fleet(1_000 + round));
+      return performance.now() - startMs;
+    });
+    assert.ok(connections.filter(({ state }) => state === "closed").length <= 20);
+    const median = times.sort((a, b) => a - b)[10] ?? Infinity;
+    assert.ok(median < 10, `${median} ms`);
+  });
+});
+
+describe("an upstream that prefers its zone", () => {
+  const zoned = (address: string, zone: string): Endpoint => ({ ...endpoint(address), zone });
+  const picks = (upstream: Upstream) => new Set(Array.from({ length: 20 }, () => upstream.pick([])?.endpoint));
+
+  it("stays there while enough are in good health, and follows an instance that moves", () => {
+    const { upstream, discovery, to } = make({
+      fleet: { ...wholeFleet, zone: "z", zonePreference: { spillBelow: 70, minEndpoints: 1 } },
+    });
+    discovery.onEndpoints([zoned("a:1", "z"), zoned("b:1", "z"), zoned("c:1", "y"), zoned("d:1", "")]);
+    for (const address of ["a:1", "b:1", "c:1", "d:1"]) to(address)[0]?.become("ready");
+    assert.deepEqual(picks(upstream), new Set(["a:1", "b:1"]));
+    to("a:1")[0]?.become("backoff");
+    assert.deepEqual([...picks(upstream)].sort(), ["b:1", "c:1", "d:1"], "half of the zone is not enough");
+    to("b:1")[0]?.become("backoff");
+    assert.deepEqual(picks(upstream), new Set(["c:1", "d:1"]));
+    discovery.onEndpoints([zoned("a:1", "z"), zoned("b:1", "y"), zoned("c:1", "z"), zoned("d:1", "")]);
+    to("a:1")[0]?.become("ready");
+    to("b:1")[0]?.become("ready");
+    assert.deepEqual(picks(upstream), new Set(["a:1", "c:1"]));
   });
 });

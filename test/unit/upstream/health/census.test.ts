@@ -6,7 +6,7 @@ describe("Census", () => {
   function make(threshold: number) {
     const told: boolean[] = [];
     const census = new Census(threshold, (isPanicking) => told.push(isPanicking));
-    const instances = Array.from({ length: 4 }, () => ({ isGood: true, isCountedGood: false }));
+    const instances = Array.from({ length: 4 }, () => ({ isGood: true, isCountedGood: false, isLocal: false }));
     const set = (good: number) => {
       for (const [index, instance] of instances.entries()) {
         instance.isGood = index < good;
