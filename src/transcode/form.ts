@@ -54,7 +54,7 @@ export class Form {
   constructor(options: FormOptions) {
     const { message, json } = options;
     this.options = options;
-    this.names = new FieldNames({ message, unknown: json.unknownFields, enums: json });
+    this.names = new FieldNames({ place: "body", message, unknown: json.unknownFields, enums: json });
   }
 
   /** Reads application/x-www-form-urlencoded; paths of the fields it names go to `paths`. */

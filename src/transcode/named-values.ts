@@ -6,6 +6,8 @@ import { createTargetFinder, writeText, type ElementTarget, type Target, type Ta
 import type { EnumOptions } from "./scalar.ts";
 
 export interface NameOptions {
+  /** What is blamed where a name is empty; "query" where nothing is said. */
+  readonly place?: "query" | "body";
   readonly message: DescMessage;
   /** Names that the message has no field for. */
   readonly unknown: "reject" | "ignore";
@@ -32,7 +34,7 @@ export class FieldNames {
     const found = finder.find(path);
     if (found.kind !== "problem") return found;
     if (found.code === "FIELD_UNKNOWN" && this.options.unknown === "ignore") return undefined;
-    throw nameError(found.code, name, found.reason);
+    throw nameError(found.code, name === "" ? (this.options.place ?? "query") : name, found.reason);
   }
 }
 
@@ -100,5 +102,5 @@ function firstOf(target: Target | ElementTarget): DescField | undefined {
 }
 
 function nameError(code: "FIELD_INVALID" | "FIELD_UNKNOWN", name: string, reason: string): GatewayError {
-  return fieldError(code, name === "" ? "query" : shorten(name, 200), reason);
+  return fieldError(code, shorten(name, 200), reason);
 }

@@ -24,14 +24,17 @@ export function decodedRequest(http: HttpExchange, contentEncoding: string): Htt
 
 type Decoder = ReturnType<typeof createInflate>;
 
+// Node passes over what follows the end. gzip may go on with another member (RFC 1952, section 2.2), and refuses the rest.
+const STRICT = { rejectGarbageAfterEnd: true };
+
 /** By name; each is given the first byte. */
 const DECODERS: ReadonlyMap<string, (first: number) => Decoder> = new Map([
-  ["gzip", createGunzip],
-  ["x-gzip", createGunzip],
+  ["gzip", () => createGunzip()],
+  ["x-gzip", () => createGunzip()],
   // Some clients leave the zlib header out (RFC 9110, section 8.4.1.2); its first byte has 8 in its low half.
-  ["deflate", (first: number) => ((first & 0x0f) === 8 ? createInflate() : createInflateRaw())],
-  ["br", createBrotliDecompress],
-  ["zstd", createZstdDecompress],
+  ["deflate", (first) => ((first & 0x0f) === 8 ? createInflate(STRICT) : createInflateRaw(STRICT))],
+  ["br", () => createBrotliDecompress(STRICT)],
+  ["zstd", () => createZstdDecompress(STRICT)],
 ] as readonly (readonly [string, (first: number) => Decoder])[]);
 
 /** Pieces are decompressed as they come; whoever takes them holds back the client as without. */

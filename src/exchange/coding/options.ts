@@ -47,8 +47,8 @@ export const compressionPolicyShape = {
     {
       enabled: flag({
         docs:
-          "Off by default: it takes several times the CPU of all else that a request does, and where a reply holds " +
-          "both a secret and what a stranger can make the client send, its length tells of the secret (BREACH).",
+          "Off by default: it takes as much CPU again as all else that a request does, and where a reply holds both a " +
+          "secret and what a stranger can make the client send, its length tells of the secret (BREACH).",
         default: compression.enabled,
       }).optional(),
       codings: list(
