@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { describe, it, type TestContext } from "node:test";
 import { startGatewayProcess } from "../support/gateway-process.ts";
 import type { TestGateway } from "../support/gateway.ts";
+import { tlsServer } from "../support/h2-client.ts";
 import {
   encode,
   kindsYaml,
@@ -14,6 +15,7 @@ import {
   type StreamCall,
 } from "../support/kinds.ts";
 import { ask, RawClient, requestBytes, type RawReply } from "../support/raw-http.ts";
+import { pem } from "../support/tls.ts";
 import { until } from "../support/until.ts";
 import { openSocket } from "../support/websocket.ts";
 
@@ -375,6 +377,22 @@ describe("WebSockets of a gateway that drains", () => {
     await client.closed;
     await closing;
     assert.ok(performance.now() - startMs < 5000);
+  });
+});
+
+describe("a WebSocket over TLS", () => {
+  it("is one like all others, and is closed with 1001 by a drain", async (t) => {
+    const { gateway } = await startKindsGateway(t, { server: tlsServer("timeouts: { drain: 200ms }") });
+    const headers = { origin: `https://127.0.0.1:${gateway.port}` };
+    const client = await openSocket(t, gateway, "/v1/chat/x", { ca: pem("ca"), headers });
+    client.send("{}");
+    assert.equal(await client.next(), '{"fString":"x"}');
+    const gone = await openSocket(t, gateway, "/v1/chat/gone", { ca: pem("ca") });
+    gone.socket.terminate();
+    assert.equal((await lineOf(gateway, "/v1/chat/gone"))["error"], "CLIENT_CLOSED");
+    const closing = gateway.close();
+    assert.equal((await client.closed).code, 1001);
+    await closing;
   });
 });
 

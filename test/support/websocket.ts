@@ -56,7 +56,8 @@ export async function openSocket(
   options: ClientOptions & { readonly protocols?: readonly string[] } = {},
 ): Promise<SocketClient> {
   const { protocols = [], ...rest } = options;
-  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, [...protocols], rest);
+  const scheme = rest.ca === undefined ? "ws" : "wss";
+  const socket = new WebSocket(`${scheme}://127.0.0.1:${port}${path}`, [...protocols], rest);
   t.after(() => socket.terminate());
   const client = new SocketClient(socket);
   await once(socket, "open");
