@@ -16,6 +16,8 @@ export interface InstanceProcess {
   readonly pid: number;
   /** Sends a signal to the pid; where it ends the process, waits for that. SIGTERM ends it in good order. */
   signal(signal: "SIGKILL" | "SIGTERM" | "SIGSTOP" | "SIGCONT"): Promise<void>;
+  /** Has an odd one answer UNAVAILABLE, or no longer. */
+  setUnavailable(unavailable: boolean): void;
 }
 
 export interface InstanceProcessOptions {
@@ -57,6 +59,9 @@ export async function startInstanceProcess(
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill(signal);
       if (signal === "SIGKILL" || signal === "SIGTERM") await exited;
+    },
+    setUnavailable(unavailable) {
+      child.send({ unavailable });
     },
   };
 }

@@ -1,10 +1,13 @@
 // An instance of the bookshop that is slow, out of order, or keeps a ledger; started by instance-process.ts:
 //
-//     node odd-instance.ts --name NAME [--port 0] [--delay MS] [--unavailable] [--ledger FILE]
+//     node odd-instance.ts --name NAME [--host 127.0.0.1] [--port 0] [--etcd URL] [--delay MS] [--unavailable]
+//                          [--ledger FILE] [--max-age MS]
 //
+// --etcd        registers there as `bookshop`, until SIGTERM
 // --delay       answers so much later
-// --unavailable answers UNAVAILABLE to everything, at once
+// --unavailable answers UNAVAILABLE to everything, at once; the message {"unavailable":true|false} of its parent as well
 // --ledger      writes a line with the id of each book that it is asked to create, before anything else
+// --max-age     ends each connection by GOAWAY at that age
 import { appendFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import {
@@ -16,14 +19,18 @@ import {
 } from "@grpc/grpc-js";
 import { addServices } from "../../demo/service.ts";
 import { Shop } from "../../demo/shop.ts";
+import { register } from "../../src/discovery/register.ts";
 
 const { values } = parseArgs({
   options: {
     name: { type: "string", default: "odd" },
+    host: { type: "string", default: "127.0.0.1" },
     port: { type: "string", default: "0" },
+    etcd: { type: "string" },
     delay: { type: "string", default: "0" },
     unavailable: { type: "boolean", default: false },
     ledger: { type: "string" },
+    "max-age": { type: "string" },
   },
 });
 
@@ -46,16 +53,33 @@ function oddly(handle: Unary, method: string): Unary {
     if (values.ledger !== undefined && method === "CreateBook") {
       appendFileSync(values.ledger, `${call.request.book_id}\n`);
     }
-    if (values.unavailable) callback({ code: status.UNAVAILABLE, details: "not now" });
+    if (isUnavailable) callback({ code: status.UNAVAILABLE, details: "not now" });
     else setTimeout(() => handle(call, callback), Number(values.delay));
   };
 }
 
-process.on("disconnect", () => process.exit());
-const server = new OddServer();
-addServices(server, new Shop(), values.name);
-server.bindAsync(`127.0.0.1:${values.port}`, ServerCredentials.createInsecure(), (error, port) => {
-  if (error !== null) throw error;
-  process.stdout.write(`${JSON.stringify({ port })}\n`);
+let isUnavailable = values.unavailable;
+process.on("message", (message: { unavailable: boolean }) => {
+  isUnavailable = message.unavailable;
 });
-process.on("SIGTERM", () => server.tryShutdown(() => process.exit()));
+process.on("disconnect", () => process.exit());
+
+const maxAge = values["max-age"];
+const server = new OddServer(maxAge === undefined ? {} : { "grpc.max_connection_age_ms": Number(maxAge) });
+addServices(server, new Shop(), values.name);
+const port = await new Promise<number>((resolve, reject) => {
+  server.bindAsync(`${values.host}:${values.port}`, ServerCredentials.createInsecure(), (error, bound) =>
+    error === null ? resolve(bound) : reject(error),
+  );
+});
+const registration =
+  values.etcd === undefined
+    ? undefined
+    : register({ endpoints: [values.etcd], service: "bookshop", address: `${values.host}:${port}`, ttlSeconds: 2 });
+process.on("SIGTERM", () => {
+  void (async () => {
+    await registration?.close();
+    server.tryShutdown(() => process.exit());
+  })();
+});
+process.stdout.write(`${JSON.stringify({ port })}\n`);
