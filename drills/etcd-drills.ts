@@ -15,7 +15,6 @@ const CURRENT_MS = 2000;
 const FLAP_MS = 50;
 /** A minute of flapping where the other drills take nine seconds. */
 const FLAP_FACTOR = 60 / 9;
-const FLEET = 5000;
 /** etcd's default limit of operations in one transaction is 128. */
 const KEYS_PER_TXN = 100;
 
@@ -178,13 +177,13 @@ export const etcdDrills: readonly Drill[] = [
   },
   {
     name: "fleet",
-    event: "three instances become 5,000, and three again",
+    event: "three instances become 5,000 (or as many as --fleet says), and three again",
     bound: NONE,
     async setUp(lab) {
       const { etcd, api } = await lab.etcd();
       // All of 127.0.0.0/8 is this machine: a process that listens on 0.0.0.0 is as many instances as it has addresses.
       const instances = await lab.instances(NAMES, ["--host", "0.0.0.0"]);
-      const entries = Array.from({ length: FLEET }, (_, n) => {
+      const entries = Array.from({ length: lab.fleet }, (_, n) => {
         const port = instances[n % instances.length]?.port;
         const address = `127.0.${1 + (n >> 8)}.${n & 255}:${port}`;
         return [`${PREFIX}${address}`, address] as const;
@@ -195,7 +194,7 @@ export const etcdDrills: readonly Drill[] = [
       await gateway.ready(few.length);
       return async () => {
         for (let n = 0; n < many.length; n += KEYS_PER_TXN) await api.putTogether(many.slice(n, n + KEYS_PER_TXN));
-        await gateway.ready(FLEET, 30_000);
+        await gateway.ready(lab.fleet, 30_000);
         await delay(lab.seconds * 200);
         await api.deletePrefix(PREFIX);
         await api.putTogether(few);
@@ -211,7 +210,7 @@ export const etcdDrills: readonly Drill[] = [
       const instances = await lab.instances(NAMES);
       for (const instance of instances) await api.put(keyOf(instance), instance.address);
       await etcd.stop();
-      await lab.openGateway(TARGET, { etcdUrl: etcd.url, timeout: "5s" });
+      await lab.openGateway(TARGET, { etcdUrl: etcd.url });
       return async () => {
         await etcd.start();
         const fromMs = performance.now();

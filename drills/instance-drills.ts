@@ -8,11 +8,14 @@ import { startVanishingProxy } from "./vanishing-proxy.ts";
 const NAMES = ["one", "two", "three"] as const;
 const NONE = { reads: 0, mutations: 0 };
 /** What is under way at an instance when it dies, a mutation that may have been processed, is not sent again. */
-const IN_FLIGHT = { reads: 0, mutations: 0.01 };
+const IN_FLIGHT = { reads: 0, mutations: "in flight" } as const;
 const ONE_PERCENT = { reads: 0.01, mutations: 0.01 };
 
+/** A connection whose peer is silent is passed over at once and given up after 10 s; a dial and some room beside. */
+const GIVE_UP_MS = 13_000;
+
 /** Three instances and a gateway that knows their addresses; the one that it happens to. */
-async function three(lab: Lab, { timeout = "1s", flags = [] as readonly string[] } = {}): Promise<InstanceProcess[]> {
+async function three(lab: Lab, { timeout = "5s", flags = [] as readonly string[] } = {}): Promise<InstanceProcess[]> {
   const instances = await lab.instances(NAMES, flags);
   const gateway = await lab.openGateway(passTo(instances), { timeout });
   await gateway.ready(instances.length);
@@ -40,7 +43,7 @@ export const instanceDrills: readonly Drill[] = [
     bound: IN_FLIGHT,
     async setUp(lab) {
       const victim = last(await three(lab));
-      return () => victim.signal("SIGKILL");
+      return () => lab.kill(victim);
     },
   },
   {
@@ -54,10 +57,10 @@ export const instanceDrills: readonly Drill[] = [
   },
   {
     name: "hang",
-    event: "one of three hangs (SIGSTOP), and goes on",
+    event: "one of three hangs (SIGSTOP), and goes on; the deadline is 1 s",
     bound: ONE_PERCENT,
     async setUp(lab) {
-      const victim = last(await three(lab));
+      const victim = last(await three(lab, { timeout: "1s" }));
       return async () => {
         await victim.signal("SIGSTOP");
         await delay(lab.seconds * 700);
@@ -81,7 +84,7 @@ export const instanceDrills: readonly Drill[] = [
     async setUp(lab) {
       const victim = last(await three(lab));
       return async () => {
-        await victim.signal("SIGKILL");
+        await lab.kill(victim);
         await delay(lab.seconds * 300);
         await lab.instance("three again", { port: victim.port });
         return await untilItAnswers(lab, "three again", 2000);
@@ -112,19 +115,19 @@ export const instanceDrills: readonly Drill[] = [
   },
   {
     name: "half-open",
-    event: "one of three vanishes without a FIN, and is back; recovery: until it answers again",
+    event: "one of three vanishes without a FIN; the deadline is 1 s; recovery: until it answers again",
     bound: ONE_PERCENT,
     async setUp(lab) {
       const instances = await lab.instances(NAMES);
       const proxy = await startVanishingProxy(last(instances).port);
       lab.defer(() => proxy.close());
-      const gateway = await lab.openGateway(passTo([...instances.slice(0, 2), proxy]));
+      const gateway = await lab.openGateway(passTo([...instances.slice(0, 2), proxy]), { timeout: "1s" });
       await gateway.ready(3);
       return async () => {
         proxy.vanish();
         await delay(lab.seconds * 500);
         proxy.reappear();
-        return await untilItAnswers(lab, "three");
+        return lab.seconds < GIVE_UP_MS / 2000 ? undefined : await untilItAnswers(lab, "three", GIVE_UP_MS);
       };
     },
   },
@@ -132,14 +135,13 @@ export const instanceDrills: readonly Drill[] = [
     name: "all-down",
     event: "all are killed and back after 2 s, with a deadline of 5 s",
     // A read that was under way at all three, one after the other, has had its three attempts.
-    bound: { reads: 0.01, mutations: 0.02 },
+    bound: { ...IN_FLIGHT, reads: 0.01 },
     async setUp(lab) {
-      const instances = await three(lab, { timeout: "5s" });
+      const instances = await three(lab);
       return async () => {
-        await Promise.all(instances.map((instance) => instance.signal("SIGKILL")));
-        // A process takes half a second to start.
-        await delay(1500);
-        await Promise.all(instances.map(({ name, port }) => lab.instance(name, { port })));
+        await Promise.all(instances.map((instance) => lab.kill(instance)));
+        const flags = ["--wait", "2000"];
+        await Promise.all(instances.map(({ name, port }) => lab.instance(name, { port, flags })));
       };
     },
   },

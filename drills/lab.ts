@@ -15,11 +15,18 @@ export interface LabOptions {
   readonly perSecond: number;
   /** How long the part under fault lasts. */
   readonly seconds: number;
+  /** Load before the event, so that connections and code are warm; ms. */
+  readonly beforeMs: number;
+  /** How many more requests than its share may fail where some may: with few requests, chance is large. */
+  readonly slack: number;
+  /** Instances of the largest fleet. */
+  readonly fleet: number;
 }
 
 /** All that one drill runs: a gateway, what it stands in front of, the load. Everything ends with `close`. */
 export class Lab {
   readonly seconds: number;
+  readonly fleet: number;
   private readonly perSecond: number;
   private readonly cleanups: (() => unknown)[] = [];
   private readonly folder: string;
@@ -27,10 +34,13 @@ export class Lab {
   private mutations = 0;
   gateway!: GatewayProcess; // set by openGateway, the first thing that a drill calls
   load!: OpenLoop; // the same of startLoad
+  /** When the last of the instances that were killed had ended; on `performance.now`'s axis. */
+  lastKillMs = -Infinity;
 
-  private constructor({ perSecond, seconds }: LabOptions, folder: string) {
+  private constructor({ perSecond, seconds, fleet }: LabOptions, folder: string) {
     this.perSecond = perSecond;
     this.seconds = seconds;
+    this.fleet = fleet;
     this.folder = folder;
     this.ledger = path.join(folder, "ledger");
     writeFileSync(this.ledger, "");
@@ -65,13 +75,19 @@ export class Lab {
     return instance;
   }
 
+  /** kill -9 */
+  async kill(instance: InstanceProcess): Promise<void> {
+    await instance.signal("SIGKILL");
+    this.lastKillMs = performance.now();
+  }
+
   instances(names: readonly string[], flags: readonly string[] = []): Promise<InstanceProcess[]> {
     return Promise.all(names.map((name) => this.instance(name, { flags })));
   }
 
   /** The gateway as anyone configures it; `target`: `pass:///…` or `etcd:///bookshop`. */
-  async openGateway(target: string, { timeout = "1s", etcdUrl = "http://127.0.0.1:1" } = {}): Promise<GatewayProcess> {
-    const gateway = await startGatewayProcess(`
+  async openGateway(target: string, { timeout = "5s", etcdUrl = "http://127.0.0.1:1" } = {}): Promise<GatewayProcess> {
+    const config = `
 version: 1
 server: { timeouts: { drain: 1s } }
 defaults:
@@ -87,7 +103,8 @@ routes:
   - rpc: bookshop.v1.Bookshop/CreateBook
     post: /v1/{parent=shelves/*}/books
     body: book
-`);
+`;
+    const gateway = await startGatewayProcess(config, [], "info");
     this.gateway = gateway;
     this.defer(() => gateway.stop());
     return gateway;

@@ -10,7 +10,7 @@ const COLUMNS: readonly (readonly [heading: string, width: number])[] = [
   ["p99 ms", 7],
   ["max ms", 7],
   ["recovery ms", 12],
-  ["allowed", 12],
+  ["allowed", 17],
 ];
 
 export function heading(): string {
@@ -27,10 +27,14 @@ export function formatResult(result: DrillResult): string {
     counts(result.failedMutations),
     String(repeated),
     ...[p50Ms, p99Ms, maxMs, recoveryMs].map((ms) => ms.toFixed(0)),
-    `${bound.reads * 100} / ${bound.mutations * 100} %`,
+    `${percent(bound.reads)} / ${percent(bound.mutations)}`,
   ];
   const verdict = problems.length === 0 ? "ok" : "FAILED";
   return [`${line(cells)}${verdict}`, ...problems.map((problem) => `    ${problem}`)].join("\n");
+}
+
+function percent(share: number | "in flight"): string {
+  return typeof share === "number" ? `${share * 100} %` : share;
 }
 
 /** `3 (504: 2, 503: 1)` */

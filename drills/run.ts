@@ -7,10 +7,11 @@ import { etcdDrills } from "./etcd-drills.ts";
 import { instanceDrills } from "./instance-drills.ts";
 import { formatResult, heading } from "./report.ts";
 
-const USAGE = `usage: npm run drills -- [drill …] [--seconds 9] [--rate 200] [--json] [--list]
+const USAGE = `usage: npm run drills -- [drill …] [--seconds 9] [--rate 200] [--fleet 5000] [--json] [--list]
 
   --seconds  how long the load goes on from the event on
   --rate     requests per second, half of them GETs, half POSTs
+  --fleet    instances of the drill of this name
   --json     a line of JSON for each drill
   --list     the drills and their events`;
 
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
   options: {
     seconds: { type: "string", default: "9" },
     rate: { type: "string", default: "200" },
+    fleet: { type: "string", default: "5000" },
     json: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
@@ -41,7 +43,13 @@ const names = drills.map(({ name }) => name);
 for (const name of positionals) {
   if (!names.includes(name)) refuse(`there is no drill ${JSON.stringify(name)}${didYouMean(name, names)}`);
 }
-const options = { seconds: numberOf("seconds", values.seconds), perSecond: numberOf("rate", values.rate) };
+const options = {
+  seconds: numberOf("seconds", values.seconds),
+  perSecond: numberOf("rate", values.rate),
+  fleet: numberOf("fleet", values.fleet),
+  beforeMs: 1000,
+  slack: 0,
+};
 
 if (values.help) console.log(USAGE);
 else if (values.list) for (const { name, event } of drills) console.log(`${name.padEnd(14)}${event}`);

@@ -38,8 +38,15 @@ export interface GatewayProcess {
   stop(): Promise<unknown>;
 }
 
-/** Starts a gateway on free ports from the text of a routes.yaml; `$REPO` in it is this repository. `more`: flags. */
-export async function startGatewayProcess(yaml: string, more: readonly string[] = []): Promise<GatewayProcess> {
+/**
+ * Starts a gateway on free ports from the text of a routes.yaml; `$REPO` in it is this repository. `more`: flags. It logs
+ * all there is, which costs it more than its work where thousands of instances come at once.
+ */
+export async function startGatewayProcess(
+  yaml: string,
+  more: readonly string[] = [],
+  logLevel: "debug" | "info" = "debug",
+): Promise<GatewayProcess> {
   const folder = await mkdtemp(path.join(tmpdir(), "sluice-gateway-"));
   const config = path.join(folder, "routes.yaml");
   await writeFile(config, yaml.replaceAll("$REPO", ROOT));
@@ -47,7 +54,7 @@ export async function startGatewayProcess(yaml: string, more: readonly string[] 
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, SLUICE_LOG_LEVEL: "debug" },
+    env: { ...process.env, SLUICE_LOG_LEVEL: logLevel },
   });
   const killAtExit = (): void => void child.kill("SIGKILL");
   process.on("exit", killAtExit);

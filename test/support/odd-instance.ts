@@ -1,14 +1,16 @@
 // An instance of the bookshop that is slow, out of order, or keeps a ledger; started by instance-process.ts:
 //
 //     node odd-instance.ts --name NAME [--host 127.0.0.1] [--port 0] [--etcd URL] [--delay MS] [--unavailable]
-//                          [--ledger FILE] [--max-age MS]
+//                          [--ledger FILE] [--max-age MS] [--wait MS]
 //
 // --etcd        registers there as `bookshop`, until SIGTERM
 // --delay       answers so much later
 // --unavailable answers UNAVAILABLE to everything, at once; the message {"unavailable":true|false} of its parent as well
 // --ledger      writes a line with the id of each book that it is asked to create, before anything else
 // --max-age     ends each connection by GOAWAY at that age
+// --wait        listens so long after its start, as near as it can
 import { appendFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import {
   Server,
@@ -31,6 +33,7 @@ const { values } = parseArgs({
     unavailable: { type: "boolean", default: false },
     ledger: { type: "string" },
     "max-age": { type: "string" },
+    wait: { type: "string", default: "0" },
   },
 });
 
@@ -67,6 +70,8 @@ process.on("disconnect", () => process.exit());
 const maxAge = values["max-age"];
 const server = new OddServer(maxAge === undefined ? {} : { "grpc.max_connection_age_ms": Number(maxAge) });
 addServices(server, new Shop(), values.name);
+// From the start of the process on, loading included.
+await delay(Math.max(0, Number(values.wait) - performance.now()));
 const port = await new Promise<number>((resolve, reject) => {
   server.bindAsync(`${values.host}:${values.port}`, ServerCredentials.createInsecure(), (error, bound) =>
     error === null ? resolve(bound) : reject(error),
