@@ -47,6 +47,9 @@ export interface DrillResult {
   readonly problems: readonly string[];
 }
 
+/** Failures of one kind that are told one by one. */
+const SHOWN = 3;
+const SHOWN_CHARS = 200;
 /** A request that is due so soon after a kill may reach the gateway before the news of it. */
 const NEWS_MS = 500;
 /** A request that takes longer was hit by the event: the work takes 20 ms. */
@@ -86,14 +89,19 @@ function summarise({ name, event, bound }: Drill, course: Course): DrillResult {
   const mutations = samples.filter(({ isMutation }) => isMutation);
   const most = (all: readonly Sample[], share: number): number =>
     share === 0 ? 0 : Math.floor(all.length * share) + slack;
-  const check = (what: string, failed: number, allowed: number): void => {
-    if (failed > allowed) problems.push(`${failed} ${what} failed, at most ${allowed} may`);
+  const check = (what: string, failed: readonly Sample[], allowed: number): void => {
+    if (failed.length <= allowed) return;
+    problems.push(`${failed.length} ${what} failed, at most ${allowed} may`);
+    for (const { dueMs, tookMs, status, body } of failed.slice(0, SHOWN)) {
+      const atMs = (dueMs - eventMs).toFixed(0);
+      problems.push(`${status} at ${atMs} ms, after ${tookMs.toFixed(0)} ms: ${body.slice(0, SHOWN_CHARS)}`);
+    }
   };
-  check("reads", reads.filter(isFailed).length, most(reads, bound.reads));
+  check("reads", reads.filter(isFailed), most(reads, bound.reads));
   if (bound.mutations === "in flight") {
     const late = mutations.filter((one) => isFailed(one) && one.dueMs > lastKillMs + NEWS_MS);
-    check("mutations that were not in flight", late.length, 0);
-  } else check("mutations", mutations.filter(isFailed).length, most(mutations, bound.mutations));
+    check("mutations that were not in flight", late, 0);
+  } else check("mutations", mutations.filter(isFailed), most(mutations, bound.mutations));
   if (repeated > 0) problems.push(`${repeated} mutations were executed more than once`);
   const tooks = samples.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
   const at = (share: number): number => tooks[Math.ceil(tooks.length * share) - 1] ?? 0;
