@@ -20,7 +20,7 @@ export interface Drill {
 export type Happen = () => Promise<number | void>;
 
 /**
- * The largest share of requests that may fail, each of its kind; `in flight`: those alone that were under way when an
+ * How many of each kind may fail, as a share of all requests; `in flight`: those alone that were under way when an
  * instance was killed. No mutation is ever executed twice.
  */
 export interface Bound {
@@ -87,8 +87,7 @@ function summarise({ name, event, bound }: Drill, course: Course): DrillResult {
   const { samples, eventMs, lastKillMs, measured, repeated, problems, slack } = course;
   const reads = samples.filter(({ isMutation }) => !isMutation);
   const mutations = samples.filter(({ isMutation }) => isMutation);
-  const most = (all: readonly Sample[], share: number): number =>
-    share === 0 ? 0 : Math.floor(all.length * share) + slack;
+  const most = (share: number): number => (share === 0 ? 0 : Math.floor(samples.length * share) + slack);
   const check = (what: string, failed: readonly Sample[], allowed: number): void => {
     if (failed.length <= allowed) return;
     problems.push(`${failed.length} ${what} failed, at most ${allowed} may`);
@@ -97,11 +96,11 @@ function summarise({ name, event, bound }: Drill, course: Course): DrillResult {
       problems.push(`${status} at ${atMs} ms, after ${tookMs.toFixed(0)} ms: ${body.slice(0, SHOWN_CHARS)}`);
     }
   };
-  check("reads", reads.filter(isFailed), most(reads, bound.reads));
+  check("reads", reads.filter(isFailed), most(bound.reads));
   if (bound.mutations === "in flight") {
     const late = mutations.filter((one) => isFailed(one) && one.dueMs > lastKillMs + NEWS_MS);
     check("mutations that were not in flight", late, 0);
-  } else check("mutations", mutations.filter(isFailed), most(mutations, bound.mutations));
+  } else check("mutations", mutations.filter(isFailed), most(bound.mutations));
   if (repeated > 0) problems.push(`${repeated} mutations were executed more than once`);
   const tooks = samples.map(({ tookMs }) => tookMs).sort((a, b) => a - b);
   const at = (share: number): number => tooks[Math.ceil(tooks.length * share) - 1] ?? 0;
