@@ -118,6 +118,8 @@ class Call implements CallHandle, HedgeHost {
     if (firstMessageTimeoutMs < totalTimeoutMs) {
       this.stopFirstMessage = clock.after(firstMessageTimeoutMs, () => this.onTimeout(firstMessageTimeoutMs));
     }
+    // Who feeds a call as it goes on may fall silent before there is a reply.
+    if (this.options.message === null) this.startIdle();
     this.proceed();
     this.begun = true;
   }
@@ -402,6 +404,7 @@ class Call implements CallHandle, HedgeHost {
   private startIdle(): void {
     const { clock, idleTimeoutMs = Infinity } = this.options;
     if (idleTimeoutMs === Infinity || this.paused) return;
+    this.stopIdle?.();
     this.lastActivityMs = clock.now();
     this.armIdle(idleTimeoutMs, idleTimeoutMs);
   }

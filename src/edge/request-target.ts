@@ -9,7 +9,7 @@ const HOST = /^[\w.~!$&'()*+,;=%:[\]-]*$/;
 const MAX_HEADERS = 100;
 
 /**
- * The target of a request in origin form, or why it is refused: one Host header (RFC 9112, 3.2), and in absolute form
+ * The target of a request in origin form (or `*`, with OPTIONS), or why it is refused: one Host header (RFC 9112, 3.2), and in absolute form
  * the host that Host names, so that nothing behind us can take the request for another site's.
  */
 export function originTarget(request: IncomingMessage): string | GatewayError {
@@ -24,7 +24,7 @@ export function originTarget(request: IncomingMessage): string | GatewayError {
   }
   const target = request.url ?? "";
   if (target.charCodeAt(0) === 0x2f) return stripFragment(target);
-  if (target === "*") return gatewayError("ROUTE_NOT_FOUND", { method: request.method ?? "", path: "*" });
+  if (target === "*") return asterisk(request.method ?? "");
   return absoluteTarget(target, host ?? "");
 }
 
@@ -51,8 +51,13 @@ export function http2Target(
   if (withoutDefaultPort(authority, scheme) !== withoutDefaultPort(host, scheme) || hasSecondHost(rawHeaders)) {
     return malformed("the Host header names another host than :authority");
   }
-  if (target === "*") return gatewayError("ROUTE_NOT_FOUND", { method: headers[":method"] ?? "", path: "*" });
+  if (target === "*") return asterisk(headers[":method"] ?? "");
   return stripFragment(target);
+}
+
+/** The server as a whole, of which only OPTIONS asks (RFC 9112, 3.2.4). */
+function asterisk(method: string): string | GatewayError {
+  return method === "OPTIONS" ? "*" : gatewayError("ROUTE_NOT_FOUND", { method, path: "*" });
 }
 
 /** Node's raw headers of an HTTP/2 request without pseudo-headers, its cookies one header again (RFC 9113, 8.2.3). */

@@ -14,6 +14,11 @@ import { WebSocketExchange } from "./websocket.ts";
  */
 export function handle(context: ExchangeContext, snapshot: Snapshot, http: HttpExchange): void {
   const { table } = snapshot;
+  if (http.path === "*") {
+    // Of the server as a whole (RFC 9110, 9.3.7); the edge lets it come with no other method.
+    const methods = new Set(table.entries.map(({ method }) => method));
+    return new UnroutedExchange(context, http, null).tellMethods(allowed([...methods].filter((one) => one !== "*")));
+  }
   let match = table.match(http.method, http.path);
   if (match.kind === "method_not_allowed" && http.method === "HEAD" && match.allow.includes("GET")) {
     // GET and HEAD are the methods that every server has (RFC 9110, 9.1); the edge leaves the body out.
@@ -24,9 +29,11 @@ export function handle(context: ExchangeContext, snapshot: Snapshot, http: HttpE
       return serve(context, http, match.value, match.variables);
     case "not_found":
       return notFound(context, http);
+    case "redirect":
+      return new UnroutedExchange(context, http, null).redirect(match.path);
     case "method_not_allowed": {
-      const methods = match.allow.includes("GET") ? [...new Set([...match.allow, "HEAD"])].sort() : match.allow;
-      const allow = methods.join(", ");
+      const allow = allowed(match.allow);
+      if (http.method === "OPTIONS") return new UnroutedExchange(context, http, null).tellMethods(allow);
       return new UnroutedExchange(context, http, null).fail(
         gatewayError("METHOD_NOT_ALLOWED", { method: http.method, path: shorten(http.path), allow }),
         ["allow", allow],
@@ -39,6 +46,12 @@ export function handle(context: ExchangeContext, snapshot: Snapshot, http: HttpE
   }
 }
 
+/** The value of Allow: what routes have, and what is served without one. */
+function allowed(methods: readonly string[]): string {
+  const more = methods.includes("GET") ? ["HEAD", "OPTIONS"] : ["OPTIONS"];
+  return [...new Set([...methods, ...more])].sort().join(", ");
+}
+
 /**
  * As `handle`, for a client that asks for a WebSocket: the route is one of GET, or else of another method, that has a
  * stream, since no browser can ask for one by another method than GET.
@@ -49,7 +62,7 @@ export function handleUpgrade(context: ExchangeContext, snapshot: Snapshot, http
   for (const method of streamMethods) {
     const match = table.match(method, http.path);
     if (match.kind === "malformed") return malformed(context, http, match.reason);
-    if (match.kind === "not_found") break;
+    if (match.kind === "not_found" || match.kind === "redirect") break;
     isKnown = true;
     if (match.kind !== "found" || match.value.kind === "unary") continue;
     const route = chosenRoute(context, http, match.value);

@@ -181,8 +181,10 @@ export const routingSection = section(
   {
     trailing_slash: filled(
       choice({
-        docs: "Whether /v1/shelves/ is another path than /v1/shelves (strict), or the same (ignore).",
-        of: ["strict", "ignore"],
+        docs:
+          "Whether /v1/shelves/ is another path than /v1/shelves (strict), the same (ignore), or is answered with 308 " +
+          "to it (redirect).",
+        of: ["strict", "ignore", "redirect"],
         default: defaultRoutingOptions.trailingSlash,
       }),
     ),

@@ -11,6 +11,8 @@ export type RouteMatch<T> =
   /** Other methods' routes take this path; `allow` is sorted. */
   | { readonly kind: "method_not_allowed"; readonly allow: string[] }
   | { readonly kind: "not_found" }
+  /** A route takes the path without the slash at its end: this one. */
+  | { readonly kind: "redirect"; readonly path: string }
   /** No route is looked for; `reason` completes PATH_MALFORMED. */
   | { readonly kind: "malformed"; readonly reason: string };
 
@@ -24,7 +26,7 @@ export type RouteMatch<T> =
  *   no URL path may hold, and for `.` and `..` segments and NUL, however encoded.
  * - `*` takes no empty segment, so neither `/v1/` nor `/v1//a` is `/v1/*`. `**` takes some only between others, so that
  *   a name like `a//b` comes through, but no variable captures a leading slash (http.proto) and `/v1/` is not `/v1`,
- *   unless the slash at the end is to be ignored.
+ *   unless the options say so.
  */
 export interface RouteTable<T> {
   /** `path` as it came: percent-encoded, without query. */
@@ -53,8 +55,8 @@ export interface BuiltRouteTable<T> {
 }
 
 export interface RoutingOptions {
-  /** Whether `/v1/shelves/` is another path than `/v1/shelves`. */
-  readonly trailingSlash: "strict" | "ignore";
+  /** Whether `/v1/shelves/` is another path than `/v1/shelves`, the same, or leads there. */
+  readonly trailingSlash: "strict" | "ignore" | "redirect";
   readonly unescape: UnescapeMode;
 }
 
@@ -92,7 +94,7 @@ class Table<T> implements RouteTable<T> {
   // One trie a verb: with the verb cut off, such a template is matched like any other.
   private readonly verbs: ReadonlyMap<string, TrieNode<T>>;
   private readonly path: SegmentedPath;
-  private readonly ignoresSlash: boolean;
+  private readonly trailingSlash: RoutingOptions["trailingSlash"];
 
   constructor(
     entries: readonly RouteEntry<T>[],
@@ -107,14 +109,14 @@ class Table<T> implements RouteTable<T> {
       Math.max(0, ...entries.map((entry) => entry.template.segments.length)),
       options.unescape,
     );
-    this.ignoresSlash = options.trailingSlash === "ignore";
+    this.trailingSlash = options.trailingSlash;
   }
 
   match(method: string, rawPath: string): RouteMatch<T> {
     const path = this.path;
-    const reason = path.read(this.ignoresSlash ? withoutSlash(rawPath) : rawPath);
+    const reason = path.read(this.trailingSlash === "ignore" ? withoutSlash(rawPath) : rawPath);
     if (reason !== null) return { kind: "malformed", reason };
-    if (path.endsInSlash()) return NOT_FOUND;
+    if (path.endsInSlash()) return this.trailingSlash === "redirect" ? this.redirect(method, rawPath) : NOT_FOUND;
     const verbTrie = this.verbTrie();
     if (verbTrie !== null) {
       path.closeAtVerb();
@@ -125,6 +127,15 @@ class Table<T> implements RouteTable<T> {
     const found = find(this.plain, path, 0, method);
     if (found !== null) return { kind: "found", value: found.value, variables: this.variables(found) };
     return this.otherMethods(verbTrie);
+  }
+
+  // Browsers would take what begins with `//`, or `/\`, for another site: no route takes an empty first segment, and a
+  // backslash goes out encoded.
+  private redirect(method: string, rawPath: string): RouteMatch<T> {
+    const path = withoutSlash(rawPath);
+    if (path === rawPath) return NOT_FOUND;
+    const match = this.match(method, path);
+    return match.kind === "found" ? { kind: "redirect", path: path.replaceAll("\\", "%5C") } : match;
   }
 
   private verbTrie(): TrieNode<T> | null {

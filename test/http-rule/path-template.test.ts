@@ -197,6 +197,17 @@ describe('HttpRule, special notes: the path variables must not capture the leadi
 });
 
 describe("routing.trailing_slash", () => {
+  it("leads to the path without one, where a route takes that, and never to another site", async (t) => {
+    const api = await serve(t, ["/v1/shelves", "/v1/{a}:go", "/{name=**}"], "routing: { trailing_slash: redirect }");
+    for (const path of ["/v1/shelves", "/v1/x:go", "/v1/a%2Fb", "/evil.test"]) {
+      assert.equal(api("GET", `${path}/`), `308 ${path}`);
+    }
+    for (const path of ["/v1/shelves//", "//", "//evil.test/"]) assert.equal(api("GET", path), "404", path);
+    assert.equal(api("POST", "/v1/shelves/"), "405 GET");
+    assert.equal(api("GET", "/\\evil.test/"), "308 /%5Cevil.test");
+    assert.equal(api("GET", "/"), "R2({})");
+  });
+
   it("makes another path of one, unless it is to be ignored", async (t) => {
     const templates = ["/v1/shelves", "/v1/{name=books/**}", "/v1/{a}:go", "/"];
     const strict = await serve(t, templates);

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
-import type { TestGateway } from "../support/gateway.ts";
-import { startKindsGateway, type ErrorJson } from "../support/kinds.ts";
+import { startTestGateway, type TestGateway } from "../support/gateway.ts";
+import { kindsYaml, startKinds, startKindsGateway, type ErrorJson } from "../support/kinds.ts";
 import { ask, RawClient, requestBytes, type RawReply } from "../support/raw-http.ts";
+import { until } from "../support/until.ts";
 
 function open(t: TestContext, { port }: TestGateway): RawClient {
   const client = new RawClient(port);
@@ -190,20 +191,49 @@ describe("a request in a form that is rare and right", () => {
     const { gateway } = await startKindsGateway(t);
     const rows = [
       ["TRACE", "/v1/act/x", 405],
-      ["OPTIONS", "/v1/act/x", 405],
       ["QUERY", "/v1/act/x", 405],
       ["PROPFIND", "/v1/act/x", 405],
       ["M-SEARCH", "/v1/act/x", 405],
       ["TRACE", "/no", 404],
-      ["OPTIONS", "*", 404],
+      ["OPTIONS", "/no", 404],
+      ["TRACE", "*", 404],
     ] as const;
     const client = open(t, gateway);
     for (const [method, path, status] of rows) {
       const reply = await client.send(requestBytes(path, { method })).reply();
       assert.equal(reply.status, status, method);
-      assert.equal(reply.headers["allow"], status === 405 ? "GET, HEAD, POST" : undefined);
+      assert.equal(reply.headers["allow"], status === 405 ? "GET, HEAD, OPTIONS, POST" : undefined);
     }
     client.close();
+  });
+
+  it("gets the methods of a path, or of all, to OPTIONS, unless a route has that", async (t) => {
+    const { gateway } = await startKindsGateway(t);
+    const client = open(t, gateway);
+    for (const [path, allow] of [
+      ["/v1/act/x", "GET, HEAD, OPTIONS, POST"],
+      ["/v1/echo", "OPTIONS, POST"],
+      ["*", "GET, HEAD, OPTIONS, PATCH, POST, PUT"],
+    ] as const) {
+      const reply = await client.send(requestBytes(path, { method: "OPTIONS" })).reply();
+      const { allow: methods, "content-length": length, "content-type": type } = reply.headers;
+      assert.deepEqual([reply.status, methods, length, type], [204, allow, undefined, undefined], path);
+    }
+    client.close();
+    await until("the access lines", () => gateway.lines.filter((line) => line["status"] === 204).length === 3);
+    const { address } = await startKinds(t);
+    const yaml = `${kindsYaml(address)}  - { rpc: kinds.v1.Kinds/Act, custom: { kind: OPTIONS, path: "/v1/mine/{name}" } }\n`;
+    const reply = await ask(await startTestGateway(t, yaml), "/v1/mine/x", { method: "OPTIONS" });
+    assert.equal((reply.json() as { name: string }).name, "x");
+  });
+
+  it("is sent to the path without a slash at its end where that is asked for, its query kept", async (t) => {
+    const { address } = await startKinds(t);
+    const gateway = await startTestGateway(t, `${kindsYaml(address)}routing: { trailing_slash: redirect }\n`);
+    for (const method of ["GET", "HEAD", "POST"]) {
+      const { status, headers } = await ask(gateway, "/v1/act/x/?count=1&a=%2F", { method });
+      assert.deepEqual([status, headers["location"], headers["content-length"]], [308, "/v1/act/x?count=1&a=%2F", "0"]);
+    }
   });
 });
 

@@ -52,6 +52,8 @@ export async function serveRules(t: TestContext, rules: Rules): Promise<Api> {
         return "404";
       case "method_not_allowed":
         return `405 ${match.allow.join(" ")}`;
+      case "redirect":
+        return `308 ${match.path}`;
       case "malformed":
         return `400 ${match.reason}`;
       case "found":

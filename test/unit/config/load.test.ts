@@ -461,9 +461,9 @@ upstreams:
     ],
     // routing
     [
-      `${GOOD}routing: { trailing_slash: redirect, unescape: none }`,
-      '4:28: routing.trailing_slash: expected strict or ignore, not "redirect"',
-      '4:48: routing.unescape: expected all_except_slash or all_except_reserved or all, not "none"',
+      `${GOOD}routing: { trailing_slash: rediret, unescape: none }`,
+      '4:28: routing.trailing_slash: expected strict or ignore or redirect, not "rediret"; did you mean "redirect"?',
+      '4:47: routing.unescape: expected all_except_slash or all_except_reserved or all, not "none"',
     ],
     // unknown keys
     [`${GOOD}serverr: {}`, '4:1: unknown key "serverr"; did you mean "server"?'],

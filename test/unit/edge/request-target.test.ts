@@ -4,15 +4,15 @@ import { describe, it } from "node:test";
 import { GatewayError } from "../../../src/core/errors.ts";
 import { originTarget } from "../../../src/edge/request-target.ts";
 
-function request(url: string, rawHeaders: readonly string[], httpVersion = "1.1"): IncomingMessage {
+function request(url: string, rawHeaders: readonly string[], httpVersion = "1.1", method = "GET"): IncomingMessage {
   const headers: Record<string, string> = {};
   for (let i = 0; i < rawHeaders.length; i += 2)
     headers[(rawHeaders[i] ?? "").toLowerCase()] ??= rawHeaders[i + 1] ?? "";
-  return { url, rawHeaders, headers, httpVersion, method: "GET" } as unknown as IncomingMessage; // what it reads
+  return { url, rawHeaders, headers, httpVersion, method } as unknown as IncomingMessage; // what it reads
 }
 
-function target(url: string, host = "a.test"): string {
-  const result = originTarget(request(url, ["Host", host]));
+function target(url: string, host = "a.test", method = "GET"): string {
+  const result = originTarget(request(url, ["Host", host], "1.1", method));
   return result instanceof GatewayError ? result.code : result;
 }
 
@@ -52,8 +52,9 @@ describe("originTarget()", () => {
     }
   });
 
-  it("has no route for *", () => {
+  it("takes * with OPTIONS only", () => {
     assert.equal(target("*"), "ROUTE_NOT_FOUND");
+    assert.equal(target("*", "a.test", "OPTIONS"), "*");
   });
 
   it("wants exactly one Host that is one, but of HTTP/1.0 none", () => {

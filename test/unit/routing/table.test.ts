@@ -27,6 +27,8 @@ function show(lines: readonly string[], request: string): string {
       return `405 ${result.allow.join(", ")}`;
     case "not_found":
       return "404";
+    case "redirect":
+      return `308 ${result.path}`;
     case "malformed":
       return `400 ${result.reason}`;
   }
