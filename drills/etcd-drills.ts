@@ -112,6 +112,29 @@ export const etcdDrills: readonly Drill[] = [
     await etcd.start();
     for (const instance of instances) await api.put(keyOf(instance), instance.address);
   }),
+  {
+    name: "etcd-auth",
+    event:
+      "etcd has users, and restarts, which ends all tokens; recovery: until a new instance answers after its return",
+    bound: NONE,
+    async setUp(lab) {
+      const { etcd, api } = await lab.etcd({ flags: ["--bcrypt-cost=4"] });
+      const instances = await lab.instances(NAMES);
+      const fourth = await lab.instance("four");
+      for (const instance of instances) await api.put(keyOf(instance), instance.address);
+      await api.enableAuth({ user: "gateway", password: "secret", prefix: PREFIX });
+      const etcdAuth = ", auth: { user: gateway, password: secret }";
+      const gateway = await lab.openGateway(TARGET, { etcdUrl: etcd.url, etcdAuth });
+      await gateway.ready(instances.length);
+      return async () => {
+        await etcd.kill();
+        await etcd.start();
+        const recoveryMs = await joinsInTime(lab, api, fourth);
+        keptConnections(lab, instances);
+        return recoveryMs;
+      };
+    },
+  },
   oddity("empty-list", "all keys are deleted while the instances serve", async ({ api }, lab) => {
     await api.deletePrefix(PREFIX);
     await until("the gateway doubts it", async () => (await lab.gateway.count("removal_held")) > 0);

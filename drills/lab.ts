@@ -86,13 +86,16 @@ export class Lab {
   }
 
   /** The gateway as anyone configures it; `target`: `pass:///…` or `etcd:///bookshop`. */
-  async openGateway(target: string, { timeout = "5s", etcdUrl = "http://127.0.0.1:1" } = {}): Promise<GatewayProcess> {
+  async openGateway(
+    target: string,
+    { timeout = "5s", etcdUrl = "http://127.0.0.1:1", etcdAuth = "" } = {},
+  ): Promise<GatewayProcess> {
     const config = `
 version: 1
 server: { timeouts: { drain: 1s } }
 defaults:
   timeout: ${timeout}
-  discovery: { etcd: { endpoints: ["${etcdUrl}"] } }
+  discovery: { etcd: { endpoints: ["${etcdUrl}"]${etcdAuth} } }
 upstreams:
   bookshop:
     target: "${target}"

@@ -3,11 +3,13 @@ import { constants } from "node:os";
 import type { RegisterFlags } from "./cli/register.ts";
 import type { Clock } from "./core/clock.ts";
 import type { RegistrationEvent } from "./discovery/events.ts";
+import type { EtcdAccess } from "./discovery/etcd/members.ts";
 import { register, type HealthMode, type Registration, type RegistrationFormat } from "./discovery/register.ts";
+import { etcdAccess, PASSWORD } from "./register-access.ts";
 
 export interface RegisterCommandOptions {
   readonly flags: RegisterFlags;
-  /** The child's. */
+  /** The child's too, but for the password of etcd's user. */
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
   readonly onEvent: (event: RegistrationEvent) => void;
@@ -31,16 +33,17 @@ const NOT_EXECUTABLE = 126;
 
 /** `sluice register`. Throws an Error for a flag that cannot be used, before anything was started. */
 export function runRegister(options: RegisterCommandOptions): RegisterRun {
-  const registrations = options.flags.addresses.map((address) => open(options, address));
+  const access = etcdAccess(options.flags, options.env);
+  const registrations = options.flags.addresses.map((address) => open(options, access, address));
   const deregister = (): Promise<unknown> => Promise.all(registrations.map((registration) => registration.close()));
   return options.flags.command.length === 0
     ? runAlone(deregister)
     : runChild(options, options.flags.command, deregister);
 }
 
-function open({ flags, clock, onEvent }: RegisterCommandOptions, address: string): Registration {
+function open({ flags, clock, onEvent }: RegisterCommandOptions, access: EtcdAccess, address: string): Registration {
   return register({
-    endpoints: flags.etcd,
+    ...access,
     service: flags.services,
     address,
     ttlSeconds: flags.ttlSeconds,
@@ -80,7 +83,8 @@ function runChild(
   deregister: () => Promise<unknown>,
 ): RegisterRun {
   // A session of its own: Ctrl-C in a terminal would reach the child at once, before its key is gone.
-  const child = spawn(file, args, { stdio: "inherit", env, detached: true });
+  const { [PASSWORD]: _, ...childEnv } = env;
+  const child = spawn(file, args, { stdio: "inherit", env: childEnv, detached: true });
   const ended = new Promise<number>((resolve) => {
     child.once("error", (error: NodeJS.ErrnoException) => {
       if (child.pid !== undefined) return; // it runs; a signal could not be sent

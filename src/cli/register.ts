@@ -9,6 +9,15 @@ export interface RegisterFlags {
   readonly addresses: readonly string[];
   readonly interface: string | undefined;
   readonly etcd: readonly string[];
+  readonly etcdUser: string | undefined;
+  /** A file; undefined for the environment's. */
+  readonly etcdPasswordFile: string | undefined;
+  /** Files of PEM text. */
+  readonly etcdTls: {
+    readonly ca?: string | undefined;
+    readonly cert?: string | undefined;
+    readonly key?: string | undefined;
+  };
   readonly format: string;
   readonly prefix: string | undefined;
   readonly ttlSeconds: number;
@@ -28,6 +37,11 @@ interface Given {
   readonly port?: readonly string[];
   readonly interface?: string;
   readonly etcd?: readonly string[];
+  readonly etcdUser?: string;
+  readonly etcdPasswordFile?: string;
+  readonly etcdCa?: string;
+  readonly etcdCert?: string;
+  readonly etcdKey?: string;
   readonly format: string;
   readonly prefix?: string;
   readonly ttl: number;
@@ -51,6 +65,11 @@ export function addRegisterCommand(program: Command, run: (flags: RegisterFlags)
     .option("--port <port>", "the same as --address :port", collectPort)
     .option("--interface <name>", "network interface whose address goes with a port alone, such as eth0")
     .option("--etcd <urls>", `members of etcd, comma-separated (default: ${DEFAULT_ETCD})`, collectList)
+    .option("--etcd-user <name>", "user of etcd; the password is SLUICE_ETCD_PASSWORD, or in a file")
+    .option("--etcd-password-file <file>", "file with the password of --etcd-user")
+    .option("--etcd-ca <file>", "authorities that sign etcd's certificates, instead of the system's")
+    .option("--etcd-cert <file>", "certificate that is shown to etcd")
+    .option("--etcd-key <file>", "its key")
     .option("--format <name>", "who reads it: endpoints, plain, hostname, go-zero or kratos", "endpoints")
     .option("--prefix <prefix>", "stands before the service in the key, such as /etcd3_naming/")
     .addOption(
@@ -93,6 +112,12 @@ function toFlags(command: readonly string[], given: Given): RegisterFlags {
   const addresses = [...(given.address ?? []), ...(given.port ?? []).map((port) => `:${port}`)];
   if (addresses.length === 0)
     throw new Error("there is no address to register; expected --address host:port or --port");
+  if (given.etcdPasswordFile !== undefined && given.etcdUser === undefined) {
+    throw new Error("--etcd-password-file goes with --etcd-user, which is missing");
+  }
+  if ((given.etcdCert === undefined) !== (given.etcdKey === undefined)) {
+    throw new Error("--etcd-cert and --etcd-key go together");
+  }
   if (given.healthService !== undefined && given.health !== "grpc") {
     throw new Error(`--health-service goes with --health grpc; --health is ${given.health}`);
   }
@@ -101,6 +126,9 @@ function toFlags(command: readonly string[], given: Given): RegisterFlags {
     addresses,
     interface: given.interface,
     etcd: given.etcd ?? [DEFAULT_ETCD],
+    etcdUser: given.etcdUser,
+    etcdPasswordFile: given.etcdPasswordFile,
+    etcdTls: { ca: given.etcdCa, cert: given.etcdCert, key: given.etcdKey },
     format: given.format,
     prefix: given.prefix,
     ttlSeconds: given.ttl,

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { afterEach, describe, it } from "node:test";
@@ -215,6 +218,36 @@ describe("sluice register", { timeout: 60_000 }, () => {
     for (const key of keys) await until(`${key} is gone`, async () => (await api.get(key)) === undefined);
     alone.sluice.kill("SIGTERM");
     assert.equal(await alone.ended, 0);
+  });
+
+  it("takes the password of a user from the environment or a file, and hands it to nobody", async (t) => {
+    await api.enableAuth({ user: "gateway", password: "its secret", prefix: "auth/" });
+    t.after(() => api.disableAuth("gateway"));
+    const folder = await mkdtemp(path.join(tmpdir(), "sluice-register-"));
+    t.after(() => rm(folder, { recursive: true }));
+    const file = path.join(folder, "password");
+    await writeFile(file, "root\n");
+    const [one, two] = ["auth-env", "auth-file"].map((service) => [
+      ...["--service", service, "--address", "10.0.0.1:1", "--health-address", new URL(etcd.url).host],
+      ...["--etcd", etcd.url, "--etcd-user", "root"],
+    ]);
+    assert.ok(one && two);
+    process.env["SLUICE_ETCD_PASSWORD"] = "root";
+    t.after(() => delete process.env["SLUICE_ETCD_PASSWORD"]);
+    const fromEnv = run(...one, "--", "sh", "-c", 'echo "password $SLUICE_ETCD_PASSWORD."; read line');
+    delete process.env["SLUICE_ETCD_PASSWORD"];
+    await fromEnv.heard("password .");
+    await until("by the environment", () => api.get("auth-env/10.0.0.1:1"));
+    const fromFile = run(...two, "--etcd-password-file", file);
+    await until("by a file", () => api.get("auth-file/10.0.0.1:1"));
+    fromFile.sluice.kill("SIGTERM");
+    assert.equal(await fromFile.ended, 0);
+    const without = run(...two);
+    const lacking =
+      "--etcd-user is root and there is no password; expected SLUICE_ETCD_PASSWORD or --etcd-password-file";
+    assert.deepEqual([await without.ended, await without.log], [1, `${lacking}\n`]);
+    fromEnv.say("end");
+    assert.equal(await fromEnv.ended, 0);
   });
 
   it("ends well while etcd is away, and not before it is told to", async () => {
