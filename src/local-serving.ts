@@ -94,7 +94,7 @@ export class LocalServing implements Serving {
 
   async drain(limitMs: number): Promise<void> {
     await this.edge?.drain(limitMs);
-    this.pool.destroy();
+    await this.pool.close();
   }
 
   kill(): void {}

@@ -3,11 +3,13 @@ import type { Clock } from "./core/clock.ts";
 import type { Random } from "./core/random.ts";
 import { createDnsResolver } from "./discovery/dns/resolver.ts";
 import type { EtcdCluster } from "./discovery/etcd/cluster.ts";
+import { EndpointCache } from "./discovery/endpoint-cache.ts";
+import { createModuleResolver } from "./discovery/module/resolver.ts";
 import { defaultDnsOptions } from "./discovery/options.ts";
 import { createStaticResolver } from "./discovery/static.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
-import { observeDiscovery } from "./telemetry/subscribe.ts";
+import { observeCache, observeDiscovery } from "./telemetry/subscribe.ts";
 import type { Resolver } from "./upstream/resolver.ts";
 
 /** Where upstreams get their resolvers from. */
@@ -16,6 +18,8 @@ export interface ResolverSource {
   prepare(configs: readonly UpstreamConfig[]): Promise<void>;
   /** The resolver of one upstream, not yet started. */
   create(config: UpstreamConfig): Resolver;
+  /** Ends what outlives single resolvers; after these. */
+  close(): Promise<void>;
 }
 
 export interface ResolversOptions {
@@ -35,6 +39,8 @@ export class Resolvers implements ResolverSource {
   private readonly options: ResolversOptions;
   /** One client, and so one watch stream, per etcd cluster; closed with the last resolver that uses it. */
   private readonly clusters = new Map<string, SharedCluster>();
+  /** By file. */
+  private readonly caches = new Map<string, EndpointCache>();
   private etcd: EtcdParts | null = null;
 
   constructor(options: ResolversOptions) {
@@ -43,9 +49,28 @@ export class Resolvers implements ResolverSource {
 
   async prepare(configs: readonly UpstreamConfig[]): Promise<void> {
     if (configs.some(({ target }) => target.kind === "etcd")) this.etcd ??= await importEtcd();
+    const { clock, log } = this.options;
+    for (const file of new Set(configs.flatMap(({ cacheFile }) => cacheFile ?? []))) {
+      const cache = this.caches.get(file) ?? (await EndpointCache.open({ file, clock, onEvent: observeCache(log) }));
+      this.caches.set(file, cache);
+      cache.retain(new Set(configs.filter(({ cacheFile }) => cacheFile === file).map(({ name }) => name)));
+    }
   }
 
   create(config: UpstreamConfig): Resolver {
+    const resolver = this.createUncached(config);
+    const cache = config.cacheFile === null ? undefined : this.caches.get(config.cacheFile);
+    if (cache === undefined) return resolver;
+    const { name, target } = config;
+    const connections = "connections" in target ? target.connections : null;
+    return cache.wrap({ upstream: name, source: sourceOf(config), connections }, resolver);
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.caches.values()].map((cache) => cache.close()));
+  }
+
+  private createUncached(config: UpstreamConfig): Resolver {
     const { target } = config;
     switch (target.kind) {
       case "pass":
@@ -57,6 +82,11 @@ export class Resolvers implements ResolverSource {
         const { minTtlMs, maxTtlMs } = config.dns ?? defaultDnsOptions;
         const onEvent = observeDiscovery(config.name, log, metrics);
         return createDnsResolver({ target, minTtlMs, maxTtlMs, clock, random, onEvent });
+      }
+      case "module": {
+        const { clock, log, metrics } = this.options;
+        const onEvent = observeDiscovery(config.name, log, metrics);
+        return createModuleResolver({ target, upstream: config.name, clock, onEvent });
       }
       default:
         return target satisfies never;
@@ -106,8 +136,24 @@ async function importEtcd(): Promise<EtcdParts> {
 }
 
 /** Which upstreams can have one resolver in common; the same in every process with the same configuration. */
-export function resolverKey({ name, target, etcd, dns }: UpstreamConfig): string {
-  return JSON.stringify([name, target, etcd, dns]);
+export function resolverKey({ name, target, etcd, dns, cacheFile }: UpstreamConfig): string {
+  return JSON.stringify([name, target, etcd, dns, cacheFile]);
+}
+
+/** What is looked up and where, without secrets: what a cached list is of. */
+function sourceOf({ target, etcd }: UpstreamConfig): string {
+  switch (target.kind) {
+    case "etcd":
+      return JSON.stringify(["etcd", etcd?.endpoints, etcd?.prefix, target.service]);
+    case "dns":
+      return JSON.stringify(["dns", target.servers, target.name, target.port]);
+    case "module":
+      return JSON.stringify(["module", target.file]);
+    case "pass":
+      return "";
+    default:
+      return target satisfies never;
+  }
 }
 
 /** Whether a resolver asks anybody: where there are workers, the primary's then asks for all. */

@@ -101,6 +101,12 @@ export class UpstreamPool {
     this.entries.clear();
   }
 
+  /** Ends everything, and what resolvers have in common. */
+  async close(): Promise<void> {
+    this.destroy();
+    await this.options.resolvers.close();
+  }
+
   gauges(): UpstreamGauges[] {
     return this.inForce().map(({ name, upstream }) => {
       const { endpoints, ready, healthy, waiting } = upstream.status();
@@ -176,10 +182,10 @@ export class UpstreamPool {
 
 function keyOf(config: UpstreamConfig): string {
   const { name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, tls, etcd, dns, health } = config;
-  const { zone, subset, maxEndpoints } = config;
+  const { cacheFile, zone, subset, maxEndpoints } = config;
   // The contents of certificates count, not their files' names: a reload after they were renewed makes new connections.
   const credentials = tls === null ? null : createHash("sha256").update(JSON.stringify(tls)).digest("base64");
-  const where = [name, target, etcd, dns, zone, subset, maxEndpoints];
+  const where = [name, target, etcd, dns, cacheFile, zone, subset, maxEndpoints];
   return JSON.stringify([where, connectTimeoutMs, maxMessageBytes, transport, keepalive, credentials, health.check]);
 }
 

@@ -144,6 +144,7 @@ export class WorkerGroup implements Serving {
   async drain(limitMs: number): Promise<void> {
     await Promise.all(this.slots.map((slot) => slot.close(limitMs, limitMs + KILL_MS)));
     this.hub.close();
+    await this.resolvers.close();
   }
 
   kill(): void {

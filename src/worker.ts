@@ -150,6 +150,7 @@ function divide(upstream: Config["upstreams"][number], workers: number): Config[
 function fedResolvers(feed: DiscoveryFeed): ResolverSource {
   return {
     prepare: () => Promise.resolve(),
+    close: () => Promise.resolve(),
     create: (config) =>
       config.target.kind === "pass" ? createStaticResolver(config.target) : feed.resolver(resolverKey(config)),
   };

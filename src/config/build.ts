@@ -1,6 +1,6 @@
 import path from "node:path";
 import type { Problem } from "../core/problem.ts";
-import { toDnsOptions, toEtcdOptions, type DiscoveryLevel } from "../discovery/options.ts";
+import { toCacheFile, toDnsOptions, toEtcdOptions, toTarget, type DiscoveryLevel } from "../discovery/options.ts";
 import { toServerOptions } from "../edge/options.ts";
 import { toEventSources, toReplyFields } from "../exchange/options.ts";
 import { whyNoEffect } from "../exchange/headers.ts";
@@ -88,9 +88,13 @@ class Builder {
 
   private buildUpstream(name: string, parsed: ParsedUpstream, defaults: Policy): UpstreamConfig {
     const at = ["upstreams", name];
+    const folder = path.dirname(this.file);
+    const target = toTarget(parsed, folder, this.readFile, (message) =>
+      this.refuse([...at, "discovery", "module"], message),
+    );
     for (const kind of ["etcd", "dns"] as const) {
-      if (parsed.target.kind === kind || parsed.discovery?.[kind] === undefined) continue;
-      this.warn([...at, "discovery", kind], `has no effect on a ${parsed.target.kind} target`);
+      if (target.kind === kind || parsed.discovery?.[kind] === undefined) continue;
+      this.warn([...at, "discovery", kind], `has no effect on a ${target.kind} target`);
     }
     const discovery = [
       this.discoveryAt(["defaults"], this.parsed.defaults.discovery),
@@ -99,7 +103,7 @@ class Builder {
     this.warnOfHeaders(at, parsed.headers);
     return {
       name,
-      target: parsed.target,
+      target,
       schema: toSchemaSource(parsed.schema, path.dirname(this.file)),
       loadBalancing: toLoadBalancing(parsed.load_balancing, path.dirname(this.file)),
       connectTimeoutMs: parsed.connect_timeout,
@@ -114,8 +118,9 @@ class Builder {
       transport: parsed.transport,
       keepalive: toKeepalive(parsed.keepalive),
       tls: toTls(parsed.tls, this.readFile, (key, message) => this.refuse([...at, "tls", key], message)),
-      etcd: toEtcdOptions(parsed.target, discovery, this.readFile),
-      dns: toDnsOptions(parsed.target, discovery),
+      etcd: toEtcdOptions(target, discovery, this.readFile),
+      dns: toDnsOptions(target, discovery),
+      cacheFile: toCacheFile(target, discovery, folder),
       serviceRoutes: parsed.api_service === undefined ? [] : this.readService(parsed.api_service, at),
       autoRoutes: parsed.auto_routes ?? this.parsed.auto_routes,
       policy: mergePolicy(defaults, toPolicyOverrides(parsed)),

@@ -63,6 +63,8 @@ export interface UpstreamConfig {
   readonly etcd: EtcdOptions | null;
   /** How a `dns:` target is looked up; null for other targets. */
   readonly dns: DnsOptions | null;
+  /** Where the last list is kept over restarts; null: nowhere. */
+  readonly cacheFile: string | null;
   /** Routes of the google.api.Service file that it names. */
   readonly serviceRoutes: readonly ServiceRoute[];
   /** Patterns of services whose methods have a route of their own each; empty = none. */

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { filled, flag, integer, list, record, section, text, type Complain } from "../core/options.ts";
 import { didYouMean } from "../core/suggest.ts";
-import { discoverySection, targetOption } from "../discovery/options.ts";
+import { checkSource, discoverySection, sourceShape } from "../discovery/options.ts";
 import { serverSection } from "../edge/options.ts";
 import {
   annotationsSection,
@@ -34,12 +34,12 @@ const upstream = section(
   {
     docs: "One upstream: the instances of a gRPC service, and how to reach them.",
     later: [...laterPolicyKeys, ...laterUpstreamKeys],
+    check: checkSource,
   },
   {
-    target: targetOption,
+    ...sourceShape,
     schema: schemaSection,
     ...connectionShape,
-    discovery: discoverySection.optional(),
     api_service: apiServiceOption.optional(),
     auto_routes: autoRoutesOption({
       docs: "As auto_routes of the file, for this upstream; wins over it. Services not of this upstream are passed over.",

@@ -1,10 +1,14 @@
+import { createHash } from "node:crypto";
+import path from "node:path";
 import type { z } from "zod";
-import { duration, leaf, list, section, text } from "../core/options.ts";
+import { duration, filled, integer, leaf, list, section, text, type Complain } from "../core/options.ts";
 import { tlsSection, toTls } from "../tls/options.ts";
 import type { DnsOptions } from "./dns/resolver.ts";
 import { parseEtcdAddress, parseMembers } from "./etcd/address.ts";
 import type { EtcdAuth } from "./etcd/auth.ts";
 import type { EtcdAccess } from "./etcd/members.ts";
+import { parseAddress } from "./address.ts";
+import { MAX_WEIGHT, MAX_ZONE_LENGTH } from "./endpoint-list.ts";
 import { parseTarget, type Target } from "./target.ts";
 
 /** Which etcd to watch, and below which prefix. */
@@ -93,30 +97,68 @@ const dns = section(
 
 export const defaultDnsOptions: DnsOptions = { minTtlMs: 5000, maxTtlMs: 30_000 };
 
-/** `discovery:` of `defaults` and of an upstream. */
+const discoveryShape = {
+  etcd: section(
+    { docs: "Which etcd an etcd:/// target means.", later: ["format"] },
+    {
+      endpoints: list(
+        { docs: "Members of the etcd cluster.", default: [...DEFAULT_ENDPOINTS], min: 1 },
+        endpoint,
+      ).optional(),
+      prefix: prefix.optional(),
+      tls: tlsSection({
+        docs: "TLS to etcd; endpoints with https suffice where the system trusts the authority of their certificates.",
+        peers: "members",
+      }).optional(),
+      auth: auth.optional(),
+    },
+  ).optional(),
+  dns: dns.optional(),
+  cache: text({
+    docs:
+      "A file in which the last list of each upstream is kept: a gateway that starts while discovery fails uses what " +
+      "it says. None where nothing is said.",
+    what: "a file's path",
+  }).optional(),
+};
+
+/** `discovery:` of `defaults`. */
 export const discoverySection = section(
-  { docs: "Where instances are found.", later: ["consul", "kubernetes"] },
   {
-    etcd: section(
-      { docs: "Which etcd an etcd:/// target means.", later: ["format"] },
-      {
-        endpoints: list(
-          { docs: "Members of the etcd cluster.", default: [...DEFAULT_ENDPOINTS], min: 1 },
-          endpoint,
-        ).optional(),
-        prefix: prefix.optional(),
-        tls: tlsSection({
-          docs: "TLS to etcd; endpoints with https suffice where the system trusts the authority of their certificates.",
-          peers: "members",
-        }).optional(),
-        auth: auth.optional(),
-      },
+    docs: "Where instances are found.",
+    later: ["consul", "kubernetes"],
+    misplaced: { module: "belongs on an upstream", options: "belongs on an upstream" },
+  },
+  discoveryShape,
+);
+
+/** `discovery:` of an upstream. */
+export const discoverySectionOfUpstream = section(
+  {
+    docs: "Where instances are found.",
+    later: ["consul", "kubernetes"],
+    check({ module, options }, complain) {
+      if (options !== undefined && module === undefined) complain(["options"], "belongs to a module, which is missing");
+    },
+  },
+  {
+    ...discoveryShape,
+    module: text({
+      docs: "A JavaScript module that tells the instances, instead of a target (docs/extending.md).",
+      what: "a file's path",
+    }).optional(),
+    options: leaf<Readonly<Record<string, unknown>>>(
+      { docs: "What the module is given, as it stands." },
+      { title: "map", type: "object" },
+      (value) =>
+        typeof value === "object" && value !== null && !Array.isArray(value)
+          ? { value: value as Readonly<Record<string, unknown>> }
+          : { expected: "expected a map" },
     ).optional(),
-    dns: dns.optional(),
   },
 );
 
-type Discovery = z.output<typeof discoverySection>;
+type Discovery = z.output<typeof discoverySectionOfUpstream>;
 
 /** `discovery:` as it stands at one place of the file. */
 export interface DiscoveryLevel {
@@ -184,8 +226,9 @@ function toAuth({ discovery, complain }: DiscoveryLevel, read: (path: string) =>
   }
 }
 
-/** `target:` of an upstream. */
-export const targetOption = leaf<Target>(
+const EXPECTED_TARGET = "expected a target such as etcd:///library#2 or pass:///127.0.0.1:50051";
+
+const targetOption = leaf<Target>(
   {
     docs:
       "Where instances are: etcd:///service#N; dns:///name:port#N, or dns:///_service._tcp.name#N for SRV records; " +
@@ -199,8 +242,7 @@ export const targetOption = leaf<Target>(
     examples: ["etcd:///library#2", "dns:///library.internal:50051", "pass:///127.0.0.1:50051,127.0.0.1:50052"],
   },
   (value) => {
-    const expected = "expected a target such as etcd:///library#2 or pass:///127.0.0.1:50051";
-    if (typeof value !== "string") return { expected };
+    if (typeof value !== "string") return { expected: EXPECTED_TARGET };
     try {
       return { value: parseTarget(value) };
     } catch (error) {
@@ -208,3 +250,75 @@ export const targetOption = leaf<Target>(
     }
   },
 );
+
+const ENDPOINT_DOCS = { weight: "Share of calls, relative to the others.", zone: "Where it is." };
+
+const staticEndpoint = section(
+  { docs: "One instance." },
+  {
+    address: leaf<string>(
+      { docs: "host:port, IPv6 in brackets." },
+      { title: "address", type: "string", minLength: 1 },
+      (value) => {
+        const parsed = parseAddress(typeof value === "string" ? value : "");
+        return parsed.ok ? { value: parsed.address } : { expected: "expected an address such as 10.0.0.5:50051" };
+      },
+    ),
+    weight: filled(integer({ docs: ENDPOINT_DOCS.weight, default: 1, min: 0, max: MAX_WEIGHT })),
+    zone: text({ docs: ENDPOINT_DOCS.zone, what: "a zone's name", pattern: `.{1,${MAX_ZONE_LENGTH}}` }).optional(),
+    connections: filled(integer({ docs: "Connections to it.", default: 1, min: 1, max: 1000 })),
+  },
+);
+
+/** Keys of an upstream that say where its instances are; `discovery.module` is the third way. */
+export const sourceShape = {
+  target: targetOption.optional(),
+  endpoints: list({ docs: "The instances themselves, instead of a target.", min: 1 }, staticEndpoint).optional(),
+  discovery: discoverySectionOfUpstream.optional(),
+};
+
+type ParsedSource = z.output<z.ZodObject<typeof sourceShape>>;
+
+/** Exactly one way to find instances. */
+export function checkSource(value: Partial<ParsedSource>, complain: Complain, hasUnknownKeys: boolean): void {
+  const module = value.discovery !== undefined && "module" in value.discovery ? "discovery.module" : undefined;
+  const given = [..."target endpoints".split(" ").filter((key) => key in value), ...(module ? [module] : [])];
+  if (given.length === 0 && !hasUnknownKeys) {
+    complain([], `missing key "target": ${EXPECTED_TARGET}; or endpoints, or discovery.module`);
+  }
+  if (given.length > 1) complain([], `expected one of target, endpoints, discovery.module, not ${given.join(" and ")}`);
+  const addresses = new Set<string>();
+  for (const [index, one] of (value.endpoints ?? []).entries()) {
+    const address = (one as Partial<typeof one> | undefined)?.address;
+    if (address === undefined) continue;
+    if (addresses.has(address)) complain(["endpoints", index, "address"], `${address} stands in the list already`);
+    addresses.add(address);
+  }
+}
+
+/** Where an upstream's instances are. `read` gives a file's text; `folder` is that of the configuration. */
+export function toTarget(
+  { target, endpoints, discovery }: ParsedSource,
+  folder: string,
+  read: (path: string) => string,
+  complain: (message: string) => void,
+): Target {
+  if (target !== undefined) return target;
+  if (endpoints !== undefined) {
+    return { kind: "pass", addresses: endpoints.map(({ zone = "", ...rest }) => ({ ...rest, zone })) };
+  }
+  const { module = "", options = {} } = discovery ?? {};
+  let hash = "";
+  try {
+    hash = createHash("sha256").update(read(module)).digest("hex");
+  } catch (error) {
+    complain(`file "${module}" cannot be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`);
+  }
+  return { kind: "module", file: path.resolve(folder, module), hash, options };
+}
+
+/** The file that keeps an upstream's last list; null for none, and where its list is in the configuration. */
+export function toCacheFile(target: Target, levels: readonly DiscoveryLevel[], folder: string): string | null {
+  const cache = levels.findLast(({ discovery }) => discovery?.cache !== undefined)?.discovery?.cache;
+  return cache === undefined || target.kind === "pass" ? null : path.resolve(folder, cache);
+}

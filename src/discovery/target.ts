@@ -4,7 +4,7 @@ import { parseAddress, quote } from "./address.ts";
 import { parseEtcdAddress } from "./etcd/address.ts";
 
 /** Where an upstream's endpoints come from, as `upstreams.<name>.target` says it. */
-export type Target = PassTarget | EtcdTarget | DnsTarget;
+export type Target = PassTarget | EtcdTarget | DnsTarget | ModuleTarget;
 
 /** Addresses that the configuration itself names. */
 export interface PassTarget {
@@ -36,6 +36,17 @@ export interface DnsTarget {
   readonly servers: readonly string[];
   /** Connections per endpoint, at least 1. */
   readonly connections: number;
+}
+
+/** What a module of the user's tells. */
+export interface ModuleTarget {
+  readonly kind: "module";
+  /** Its path, absolute. */
+  readonly file: string;
+  /** Of its content. */
+  readonly hash: string;
+  /** What the configuration says to it. */
+  readonly options: Readonly<Record<string, unknown>>;
 }
 
 export interface TargetAddress {

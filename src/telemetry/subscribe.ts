@@ -1,3 +1,4 @@
+import type { EndpointCacheEvent } from "../discovery/endpoint-cache.ts";
 import type { DiscoveryEvent } from "../discovery/events.ts";
 import type { UpstreamEvent } from "../upstream/event.ts";
 import type { Log } from "./log.ts";
@@ -89,3 +90,14 @@ export function observeDiscovery(upstream: string, log: Log, metrics: Metrics): 
     }
   };
 }
+
+/** Writes what becomes of the file that keeps endpoints. */
+export function observeCache(log: Log): (event: EndpointCacheEvent) => void {
+  return ({ type, ...facts }) => log.logger.warn(facts, CACHE_MESSAGES[type]);
+}
+
+const CACHE_MESSAGES = {
+  used: "discovery has no list yet, endpoints of the cache file are used",
+  unreadable: "endpoint cache cannot be read and is ignored",
+  unwritten: "endpoint cache cannot be written",
+} as const;

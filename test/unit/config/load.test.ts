@@ -87,6 +87,7 @@ describe("parseConfig()", () => {
         tls: null,
         etcd: null,
         dns: null,
+        cacheFile: null,
         serviceRoutes: [],
         autoRoutes: [],
         policy: {
@@ -284,6 +285,36 @@ routing: { trailing_slash: ignore, unescape: all }
     assert.deepEqual(config.routing, { trailingSlash: "ignore", unescape: "all" });
   });
 
+  it("takes instances from a list or a module, and knows where their lists are kept", () => {
+    const { config } = parse(`${HEAD}annotations: { read: true }
+defaults: { discovery: { cache: /var/lib/sluice/endpoints.json } }
+upstreams:
+  a:
+    endpoints: [{ address: "A:1" }, { address: "[::1]:2", weight: 0, zone: z, connections: 3 }]
+    schema: { descriptor_set: d }
+  b:
+    discovery: { module: secret, options: { a: [1, "\${PORT}"] }, cache: b.json }
+    schema: { descriptor_set: d }
+  c: { target: dns:///c:1, schema: { descriptor_set: d } }
+`);
+    const [a, b, c] = config.upstreams;
+    assert.deepEqual(a?.target, {
+      kind: "pass",
+      addresses: [
+        { address: "a:1", connections: 1, weight: 1, zone: "" },
+        { address: "[::1]:2", connections: 3, weight: 0, zone: "z" },
+      ],
+    });
+    assert.ok(b?.target.kind === "module");
+    assert.match(b.target.hash, /^[0-9a-f]{64}$/);
+    assert.equal(b.target.file, path.resolve("dir/secret"));
+    assert.deepEqual({ ...b.target.options }, { a: [1, "8081"] });
+    assert.deepEqual(
+      [a, b, c].map((upstream) => upstream?.cacheFile),
+      [null, path.resolve("dir/b.json"), "/var/lib/sluice/endpoints.json"],
+    );
+  });
+
   it("gives a route's rule, then its additional bindings, each with its place", () => {
     const { config } = parse(`${HEAD}${UPSTREAM}routes:
   - selector: a.b.S.M
@@ -438,6 +469,7 @@ upstreams:
   const size = "expected a size such as 64KiB, 4MiB or a number of bytes";
   const u = (rest: string) =>
     `${HEAD}${ROUTE}upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: d }, ${rest} } }\n`;
+  const source = (rest: string) => `${HEAD}${ROUTE}upstreams: { u: { ${rest}, schema: { descriptor_set: d } } }\n`;
   const etcd = (rest: string) =>
     `${HEAD}${ROUTE}upstreams: { u: { target: etcd:///s, schema: { descriptor_set: d }, discovery: { etcd: { ${rest} } } } }\n`;
   const route = (rest: string) => `${HEAD}${UPSTREAM}routes: [{ rpc: a.B/C, ${rest} }]`;
@@ -516,6 +548,26 @@ upstreams:
     ],
     [u("breaker: {}"), "3:71: upstreams.u: breaker is not supported yet"],
     // discovery
+    [
+      u("endpoints: [{ address: a:1 }]"),
+      "3:14: upstreams.u: expected one of target, endpoints, discovery.module, not target and endpoints",
+    ],
+    [
+      u("discovery: { module: x.js }"),
+      "3:14: upstreams.u: expected one of target, endpoints, discovery.module, not target and discovery.module",
+    ],
+    [
+      source("endpoints: [{ address: a }, { address: b:1, weight: -1 }, { address: A:1 }, { address: a:1 }]"),
+      '3:42: upstreams.u.endpoints[0].address: expected an address such as 10.0.0.5:50051, not "a"',
+      "3:71: upstreams.u.endpoints[1].weight: expected a whole number from 0 to 1000, not -1",
+      "3:106: upstreams.u.endpoints[3].address: a:1 stands in the list already",
+    ],
+    [
+      source("discovery: { module: missing.pem }"),
+      '3:40: upstreams.u.discovery.module: file "missing.pem" cannot be read: ENOENT',
+    ],
+    [u("discovery: { options: {} }"), "3:84: upstreams.u.discovery.options: belongs to a module, which is missing"],
+    [`${GOOD}defaults: { discovery: { module: x.js } }`, "4:26: defaults.discovery: module belongs on an upstream"],
     [
       etcd("auth: {}"),
       '3:90: upstreams.u.discovery.etcd.auth: missing key "user": expected a name',
@@ -654,8 +706,8 @@ upstreams:
     // upstreams
     [
       `${HEAD}${ROUTE}upstreams:\n  u:\n`,
-      '4:3: upstreams.u: missing key "target": expected a target such as etcd:///library#2 or pass:///127.0.0.1:50051',
       '4:3: upstreams.u: missing key "schema": expected a map of keys',
+      '4:5: upstreams.u: missing key "target": expected a target such as etcd:///library#2 or pass:///127.0.0.1:50051; or endpoints, or discovery.module',
     ],
     [
       `${HEAD}${ROUTE}upstreams: { u: { target: pass:///h:1, schema: { descriptor_set: a, proto: { files: [b] } } } }`,
