@@ -7,6 +7,8 @@ import { prefixEnd } from "../../src/discovery/etcd/keys.ts";
 import { etcdRpc } from "../../src/discovery/etcd/rpc.ts";
 import { gatedProxy } from "../support/gated-proxy.ts";
 import { EtcdApi, follow, useEtcd } from "../support/etcd.ts";
+import { HandClock } from "../support/hand-clock.ts";
+import { until } from "../support/until.ts";
 
 describe("createEtcdResolver()", () => {
   const etcd = useEtcd();
@@ -119,6 +121,36 @@ describe("createEtcdResolver()", () => {
     for (const close of closes) close();
     const deadline = performance.now() + 2000;
     while ((await api.metric(streams)) !== before) assert.ok(performance.now() < deadline, "the stream stays open");
+  });
+
+  it("asks etcd for nothing in a quiet minute but a sign of life every 2 s, and the list anew", async (t) => {
+    const started = (service: string, method: string, type: string): Promise<number> =>
+      api.metric(
+        `grpc_server_started_total{grpc_method="${method}",grpc_service="etcdserverpb.${service}",grpc_type="${type}"}`,
+      );
+    const reads = (): Promise<number> => started("KV", "Range", "unary");
+    const clock = new HandClock();
+    const cluster = createEtcdCluster({ endpoints: [etcd.url], clock, random: () => 0 });
+    t.after(() => cluster.close());
+    const services = ["quiet-1", "quiet-2", "quiet-3"];
+    const all = services.map((service) => follow(t, etcd, { service, cluster }));
+    await Promise.all(all.map((told) => told.untilAddresses("")));
+    // The watches were made once a change comes by each of them.
+    for (const service of services) await api.put(`${service}/1`, "10.0.0.1:1");
+    await Promise.all(all.map((told) => told.until((one) => one.eventsOf("change").length === 1)));
+    clock.advance(10);
+    const [before, streams] = [await reads(), await started("Watch", "Watch", "bidi_stream")];
+    for (let probes = 1; probes <= 29; probes++) {
+      clock.advance(2000);
+      await until(`${probes} reads`, async () => (await reads()) >= before + probes);
+      // etcd counts a call when it begins; here its answer has to be in before time goes on.
+      await until("the answer is in", () => clock.pending === 2);
+    }
+    assert.equal(await reads(), before + 29);
+    clock.advance(2000);
+    await Promise.all(all.map((told) => told.until((one) => one.eventsOf("list").length === 2)));
+    assert.ok((await reads()) <= before + 29 + services.length + 1);
+    assert.equal(await started("Watch", "Watch", "bidi_stream"), streams);
   });
 
   it("goes on with the others when one upstream is closed, and with one that is added later", async (t) => {

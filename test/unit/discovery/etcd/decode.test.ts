@@ -32,12 +32,27 @@ describe("decodeValue()", () => {
     ["plain, with a scheme", "grpc://10.0.0.5:50051/?weight=3", "10.0.0.5:50051"],
     ["text in JSON", '"10.0.0.5:50051"', "10.0.0.5:50051"],
     ["Kratos", KRATOS, "10.0.0.1:9000*20@b"],
+    [
+      "Kratos, IPv6",
+      '{"id":"i","name":"s","endpoints":["grpc://[2001:db8::1]:9000?isSecure=false"]}',
+      "[2001:db8::1]:9000",
+    ],
     ["Kratos over TLS only", '{"endpoints":["https://a:1","grpcs://a:2"]}', "a:2"],
     ["Kratos without schemes", '{"endpoints":["a:1"]}', "a:1"],
     ["Kitex", '{"network":"tcp","address":"10.0.0.1:8888","weight":10,"tags":{"zone":"c"}}', "10.0.0.1:8888*10@c"],
     ["Kitex, weight in tags", '{"address":"a:1","tags":{"weight":"4"}}', "a:1*4"],
     ["go-micro", GO_MICRO, "10.0.0.1:9000@eu 10.0.0.2:9001"],
     ["go-micro, the port twice", '{"nodes":[{"address":"a:1","port":1}]}', "a:1"],
+    [
+      "go-micro, metadata of a node",
+      '{"name":"s","nodes":[{"id":"1","address":"a:1","metadata":{"protocol":"grpc","weight":"3","zone":"z"}}]}',
+      "a:1*3@z",
+    ],
+    [
+      "nodes of ip and port",
+      '{"nodes":[{"ip":"10.0.0.1","port":80,"weight":2.0,"metadata":{"az":"a"}}]}',
+      "10.0.0.1:80*2@a",
+    ],
     ["APISIX, a map", '{"nodes":{"10.0.0.1:80":3,"10.0.0.2:80":0}}', "10.0.0.1:80*3 10.0.0.2:80*0"],
     ["APISIX, a list", '{"nodes":[{"host":"a","port":80,"weight":2,"priority":0}]}', "a:80*2"],
     ["addr", '{"addr":"a:1"}', "a:1"],
@@ -51,6 +66,11 @@ describe("decodeValue()", () => {
   ] as const) {
     it(`reads ${writer}`, () => assert.equal(shown("shop/x", value), expected));
   }
+
+  it("reads the value, whatever the key: go-zero's lease id, a host's name", () => {
+    assert.equal(shown("shop.rpc/7587870237294117890", "10.0.0.5:8080"), "10.0.0.5:8080");
+    assert.equal(shown("/xxx_service/host-7.example", "10.0.0.5:8080"), "10.0.0.5:8080");
+  });
 
   it("takes the address from the key where the value is empty", () => {
     assert.equal(shown("/etcd3_naming/shop/10.0.0.1:50051", ""), "10.0.0.1:50051");
