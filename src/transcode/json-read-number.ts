@@ -232,12 +232,12 @@ let isNegative = false;
 function readSigned(expected: string): void {
   const { at } = input;
   const value = readShort();
-  if (value !== LONG) {
+  if (value < WIDE) {
     low = value >>> 0;
     high = Math.floor(value / 0x1_0000_0000) | 0;
     return;
   }
-  readExact(expected);
+  if (value === LONG) readExact(expected);
   const isMinimum = isNegative && high >>> 0 === 0x80000000 && low === 0;
   if (high < 0 && !isMinimum) wrong(at, expected, OUT_OF_RANGE);
   if (isNegative) {
@@ -250,46 +250,64 @@ function readSigned(expected: string): void {
 function readUnsigned(expected: string): void {
   const { at } = input;
   const value = readShort();
-  if (value !== LONG) {
+  if (value < WIDE) {
     if (value < 0) wrong(at, expected, OUT_OF_RANGE);
     low = value >>> 0;
     high = Math.floor(value / 0x1_0000_0000) | 0;
     return;
   }
-  readExact(expected);
+  if (value === LONG) readExact(expected);
   if (isNegative && (low !== 0 || high !== 0)) wrong(at, expected, OUT_OF_RANGE);
 }
 
-// No integer of 15 digits.
-const LONG = 1e15;
+// No integer of 15 digits: what readShort gives where it has read more, and where it has read nothing.
+const WIDE = 1e15;
+const LONG = 2e15;
 
-/** Reads an integer of up to 15 digits at `input.at`, in quotes or not; LONG, and nothing read, for any other form. */
+/**
+ * Reads an integer of up to 19 digits at `input.at`, in quotes or not. Gives one of up to 15 digits; WIDE for a longer
+ * one, whose magnitude is in `low` and `high`, its sign in `isNegative`; LONG, and nothing read, for any other form.
+ */
 function readShort(): number {
   const { bytes, at } = input;
   const isQuoted = bytes[at] === 0x22;
   let i = isQuoted ? at + 1 : at;
-  const isNegative = bytes[i] === 0x2d;
-  if (isNegative) i++;
+  const isMinus = bytes[i] === 0x2d;
+  if (isMinus) i++;
   const first = i;
-  let value = 0;
+  // Nine digits in 32 bits, ten more as a double.
+  const split = first + 9;
+  let head = 0;
   let byte = bytes[i] as number;
+  while (byte >= 0x30 && byte <= 0x39 && i < split) {
+    head = (head * 10 + byte - 0x30) | 0;
+    byte = bytes[++i] as number;
+  }
+  let tail = 0;
   while (byte >= 0x30 && byte <= 0x39) {
-    value = value * 10 + byte - 0x30;
+    tail = tail * 10 + byte - 0x30;
     byte = bytes[++i] as number;
   }
   const digits = i - first;
-  if (digits === 0 || digits > 15 || (digits > 1 && bytes[first] === 0x30)) return LONG;
+  if (digits === 0 || digits > 19 || (digits > 1 && bytes[first] === 0x30)) return LONG;
   if (isQuoted) {
     if (byte !== 0x22) return LONG;
     i++;
   } else if (byte === 0x2e || byte === 0x65 || byte === 0x45) return LONG;
   input.at = i;
-  return isNegative ? -value : value;
+  if (digits <= 9) return isMinus ? -head : head;
+  const power = POWERS[digits - 9] as number; // 1 to 10
+  if (digits <= 15) {
+    const value = head * power + tail;
+    return isMinus ? -value : value;
+  }
+  combine(head, power, tail); // 19 digits are less than 2^64
+  isNegative = isMinus;
+  return WIDE;
 }
 
 /** Reads an integer of any form at `input.at`: its magnitude into `low` and `high`, its sign into `isNegative`. */
 function readExact(expected: string): void {
-  if (readPlain()) return;
   const { at, bytes } = input;
   let text: Buffer = bytes;
   let from = at;
@@ -333,39 +351,18 @@ function readExact(expected: string): void {
     if (k++ < length - 9) top = top * 10 + digit;
     else rest = rest * 10 + digit;
   }
-  if (!combine(top, rest)) wrong(at, expected, OUT_OF_RANGE);
+  if (!combine(top, 1e9, rest)) wrong(at, expected, OUT_OF_RANGE);
 }
 
-/** As readExact for 9 to 19 digits alone, in quotes or not; false, and nothing read, for any other form. */
-function readPlain(): boolean {
-  const { bytes, at } = input;
-  const isQuoted = bytes[at] === 0x22;
-  let i = isQuoted ? at + 1 : at;
-  const isMinus = bytes[i] === 0x2d;
-  if (isMinus) i++;
-  const first = i;
-  let byte = bytes[i] as number;
-  while (byte >= 0x30 && byte <= 0x39) byte = bytes[++i] as number;
-  const digits = i - first;
-  if (digits < 9 || digits > 19 || bytes[first] === 0x30) return false;
-  if (isQuoted ? byte !== 0x22 : byte === 0x2e || byte === 0x65 || byte === 0x45) return false;
-  let top = 0;
-  let rest = 0;
-  for (let k = first; k < i - 9; k++) top = top * 10 + (bytes[k] as number) - 0x30;
-  for (let k = i - 9; k < i; k++) rest = rest * 10 + (bytes[k] as number) - 0x30;
-  combine(top, rest); // 19 digits are less than 2^64
-  isNegative = isMinus;
-  input.at = isQuoted ? i + 1 : i;
-  return true;
-}
-
-/** Puts top * 10^9 + rest into `low` and `high`; false where it takes more than 64 bits. */
-function combine(top: number, rest: number): boolean {
-  // In 16-bit limbs, so that every product stays below 2^53.
-  const upper = Math.floor(top / 0x10000) * 1e9;
-  const lower = (upper % 0x10000) * 0x10000 + ((top % 0x10000) * 1e9 + rest);
-  const carried = Math.floor(upper / 0x10000) + Math.floor(lower / 0x1_0000_0000);
-  low = (lower % 0x1_0000_0000) | 0;
+/** Puts top * power + rest into `low` and `high`; false where it takes more than 64 bits. `power` is 10^10 at most. */
+function combine(top: number, power: number, rest: number): boolean {
+  // In 16-bit limbs, so that every product stays below 2^53; no `%`, which for doubles is a call.
+  const topUpper = Math.floor(top / 0x10000);
+  const upper = topUpper * power;
+  const upperQuotient = Math.floor(upper / 0x10000);
+  const lower = (upper - upperQuotient * 0x10000) * 0x10000 + ((top - topUpper * 0x10000) * power + rest);
+  const carried = upperQuotient + Math.floor(lower / 0x1_0000_0000);
+  low = lower | 0;
   high = carried | 0;
   return carried <= 0xffffffff;
 }

@@ -12,6 +12,12 @@ const QUOTE = 34;
 // "00" … "99", as writing 16 bits at once wants them.
 const PAIRS = Uint16Array.from({ length: 100 }, (_, n) => ZERO + Math.floor(n / 10) + ((ZERO + (n % 10)) << 8));
 
+// "0000" … "9999", as writing 32 bits at once wants them.
+const FOURS = Uint32Array.from(
+  { length: 10000 },
+  (_, n) => ((PAIRS[n % 100] as number) * 65536 + (PAIRS[Math.floor(n / 100)] as number)) >>> 0,
+);
+
 export function writeUint32(value: number, out: DataView, o: number): number {
   if (value < 10000) return writeSmall(value, out, o);
   if (value < 1e8) {
@@ -42,8 +48,8 @@ export function writePair(value: number, out: DataView, o: number): number {
 
 /** A number below 10000, in four digits. */
 function writeFour(value: number, out: DataView, o: number): number {
-  const hundreds = (value / 100) >>> 0;
-  return writePair(value - hundreds * 100, out, writePair(hundreds, out, o));
+  out.setUint32(o, FOURS[value] as number, true);
+  return o + 4;
 }
 
 export function writeInt32(value: number, out: DataView, o: number): number {
@@ -219,10 +225,16 @@ function writeFraction(scaled: number, decimals: number, power: number, out: Dat
 export function writeDigits(value: number, count: number, out: DataView, o: number): number {
   let rest = value >>> 0;
   let at = o + count;
-  for (; at - o >= 2; at -= 2) {
-    const hundreds = (rest / 100) >>> 0;
-    out.setUint16(at - 2, PAIRS[rest - hundreds * 100] as number, true);
-    rest = hundreds;
+  for (; at - o >= 4; at -= 4) {
+    const upper = (rest / 10000) >>> 0;
+    out.setUint32(at - 4, FOURS[rest - upper * 10000] as number, true);
+    rest = upper;
+  }
+  if (at - o >= 2) {
+    const upper = (rest / 100) >>> 0;
+    out.setUint16(at - 2, PAIRS[rest - upper * 100] as number, true);
+    rest = upper;
+    at -= 2;
   }
   if (at !== o) out.setUint8(o, ZERO + rest);
   return o + count;

@@ -62,10 +62,26 @@ function longVarint(bytes: Uint8Array, position: number, low: number): number {
   let byte = bytes[position++] as number;
   low |= (byte & 127) << 28;
   let high = (byte & 127) >>> 4;
-  for (let shift = 3; byte > 127; shift += 7) {
-    if (shift > 31) throw new WireError("a varint is longer than 10 bytes");
+  if (byte > 127) {
     byte = bytes[position++] as number;
-    high |= (byte & 127) << shift;
+    high |= (byte & 127) << 3;
+    if (byte > 127) {
+      byte = bytes[position++] as number;
+      high |= (byte & 127) << 10;
+      if (byte > 127) {
+        byte = bytes[position++] as number;
+        high |= (byte & 127) << 17;
+        if (byte > 127) {
+          byte = bytes[position++] as number;
+          high |= (byte & 127) << 24;
+          if (byte > 127) {
+            byte = bytes[position++] as number;
+            high |= (byte & 127) << 31;
+            if (byte > 127) throw new WireError("a varint is longer than 10 bytes");
+          }
+        }
+      }
+    }
   }
   cursor.high = high;
   cursor.next = position;
