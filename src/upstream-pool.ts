@@ -109,8 +109,8 @@ export class UpstreamPool {
 
   gauges(): UpstreamGauges[] {
     return this.inForce().map(({ name, upstream }) => {
-      const { endpoints, ready, healthy, waiting } = upstream.status();
-      return { name, endpoints, ready, healthy, waiting };
+      const { endpoints, ready, healthy, waiting, queued } = upstream.status();
+      return { name, endpoints, ready, healthy, waiting, queued };
     });
   }
 
@@ -148,6 +148,7 @@ export class UpstreamPool {
       connect: this.connectionOf(config),
       connectTimeoutMs: config.connectTimeoutMs,
       maxMessageBytes: config.maxMessageBytes,
+      maxConnectionsPerEndpoint: config.maxConnectionsPerEndpoint,
       ...this.settingsOf(config),
       fleet: {
         zone: this.zone,
@@ -182,10 +183,10 @@ export class UpstreamPool {
 
 function keyOf(config: UpstreamConfig): string {
   const { name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, tls, etcd, dns, health } = config;
-  const { cacheFile, zone, subset, maxEndpoints } = config;
+  const { cacheFile, zone, subset, maxEndpoints, maxConnectionsPerEndpoint } = config;
   // The contents of certificates count, not their files' names: a reload after they were renewed makes new connections.
   const credentials = tls === null ? null : createHash("sha256").update(JSON.stringify(tls)).digest("base64");
-  const where = [name, target, etcd, dns, cacheFile, zone, subset, maxEndpoints];
+  const where = [name, target, etcd, dns, cacheFile, zone, subset, maxEndpoints, maxConnectionsPerEndpoint];
   return JSON.stringify([where, connectTimeoutMs, maxMessageBytes, transport, keepalive, credentials, health.check]);
 }
 

@@ -114,6 +114,7 @@ class Builder {
         : null,
       subset: parsed.subset === undefined ? null : { size: parsed.subset.size, client: parsed.subset.client },
       maxEndpoints: parsed.max_endpoints,
+      maxConnectionsPerEndpoint: parsed.max_connections_per_endpoint,
       maxMessageBytes: parsed.limits.message,
       transport: parsed.transport,
       keepalive: toKeepalive(parsed.keepalive),

@@ -53,6 +53,7 @@ export interface UpstreamConfig {
     /** Undefined: the host's name. */ readonly client: string | undefined;
   } | null;
   readonly maxEndpoints: number;
+  readonly maxConnectionsPerEndpoint: number;
   readonly maxMessageBytes: number;
   readonly transport: "http2" | "grpc-js";
   /** Of transport http2; null: none. */

@@ -108,7 +108,7 @@ export const errorTable = {
   UPSTREAM_QUEUE_FULL: {
     grpc: Code.Unavailable,
     http: 503,
-    message: "upstream {upstream} has no ready instance and {queue} calls wait already",
+    message: "upstream {upstream} has no instance ready for more and {queue} calls wait already",
   },
   UPSTREAM_CONNECTION_LOST: {
     grpc: Code.Unavailable,

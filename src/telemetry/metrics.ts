@@ -1,4 +1,4 @@
-import { Counter, Gauge, Registry, collectDefaultMetrics, type Aggregator } from "prom-client";
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics, type Aggregator } from "prom-client";
 import type { RequestRecord } from "../exchange/observer.ts";
 import type { MetricFamily } from "./metrics-total.ts";
 import { RequestDurations } from "./request-durations.ts";
@@ -10,6 +10,7 @@ export interface UpstreamGauges {
   readonly ready: number;
   readonly healthy: number;
   readonly waiting: number;
+  readonly queued: number;
 }
 
 /** Every metric of the gateway, by name; the only place that knows prom-client. Names follow OpenTelemetry. */
@@ -20,6 +21,8 @@ export interface Metrics {
   clientError(code: string): void;
   /** Something worth counting happened to an upstream or its discovery, such as `ejected` or `bad_value`. */
   upstreamEvent(upstream: string, event: string): void;
+  /** A call has waited for a stream of its instance. */
+  callQueued(upstream: string, waitMs: number): void;
   reloaded(ok: boolean): void;
   /** The exposition format of Prometheus. */
   expose(): Promise<{ contentType: string; text: string }>;
@@ -48,6 +51,13 @@ export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metri
     labelNames: ["upstream", "event"],
     registers: [registry],
   });
+  const queueDuration = new Histogram({
+    name: "sluice_upstream_queue_duration_seconds",
+    help: "How long calls waited for a stream, of those that did (MAX_CONCURRENT_STREAMS).",
+    labelNames: ["upstream"],
+    buckets: [0.001, 0.01, 0.1, 1, 10],
+    registers: [registry],
+  });
   const reloads = new Counter({
     name: "sluice_config_reloads_total",
     help: "Reloads of the configuration.",
@@ -71,6 +81,12 @@ export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metri
   gauge("endpoints", "Instances that discovery tells.", "max", (upstream) => upstream.endpoints);
   gauge("ready_endpoints", "Instances that take calls now.", "min", (upstream) => upstream.ready);
   gauge("healthy_endpoints", "Those in good health.", "min", (upstream) => upstream.healthy);
+  gauge(
+    "queued_calls",
+    "Calls that wait for a stream, each of their instance's being taken.",
+    "sum",
+    (upstream) => upstream.queued,
+  );
   gauge("waiting_calls", "Calls that wait for a ready instance.", "sum", (upstream) => upstream.waiting);
 
   return {
@@ -80,6 +96,7 @@ export function createMetrics(upstreams: () => readonly UpstreamGauges[]): Metri
       durations.observe(record);
     },
     clientError: (code) => clientErrors.inc({ code }),
+    callQueued: (upstream, waitMs) => queueDuration.observe({ upstream }, waitMs / 1000),
     upstreamEvent: (upstream, event) => events.inc({ upstream, event }),
     reloaded(ok) {
       reloads.inc({ result: ok ? "ok" : "failed" });

@@ -44,6 +44,8 @@ export function observeUpstream(log: Log, metrics: Metrics): (event: UpstreamEve
       case "endpoint_added":
       case "endpoint_removed":
         return log.logger.debug(facts, MESSAGES[type]);
+      case "call_queued":
+        return metrics.callQueued(event.upstream, event.waitMs);
       case "retry":
       case "retry_budget_exhausted":
       case "hedge":

@@ -33,6 +33,8 @@ export type UpstreamEvent = { readonly upstream: string } & (
   /** So few instances are in good health that all are used; false: no longer. */
   | { readonly type: "panic"; readonly isPanicking: boolean; readonly healthy: number }
   | { readonly type: CallEvent }
+  /** A call has waited so long because its instance took no more at once (MAX_CONCURRENT_STREAMS). */
+  | { readonly type: "call_queued"; readonly waitMs: number }
   /** The module that is its policy did what it may not; said once. */
   | { readonly type: "policy_failed"; readonly reason: string }
   | { readonly type: "discovery_trouble"; readonly reason: string }

@@ -1,13 +1,15 @@
-import type { AttemptEnd, AttemptListener, AttemptRequest, CallHandle, FlatMetadata, Pick } from "../call/call.ts";
+import type { AttemptEnd, AttemptListener, AttemptRequest, CallHandle, Pick } from "../call/call.ts";
 import type { Clock } from "../core/clock.ts";
 import { Code } from "../core/code.ts";
 import type { Candidate } from "./balancer/balancer.ts";
 import type { Connection, ConnectionFactory, ConnectionOptions, ConnectionState } from "./connection/connection.ts";
 import type { Random } from "../core/random.ts";
 import type { HealthOptions, OutlierOptions } from "./health/options.ts";
+import { CountedAttempt, type AttemptHost } from "./counted-attempt.ts";
 import { Outlier, type OutlierListener } from "./health/outlier.ts";
 import { HealthWatch } from "./health/watch.ts";
 import type { Endpoint } from "./resolver.ts";
+import { StreamQueue, type StreamQueueHost } from "./stream-queue.ts";
 
 /** What an instance tells the upstream that it belongs to. */
 export interface InstanceListener {
@@ -25,6 +27,11 @@ export interface InstanceListener {
   onReadmitted(instance: Instance): void;
   /** An attempt has ended; as `done` of a balancer. */
   onDone(instance: Instance, startMs: number, code: Code): void;
+  /** As of StreamQueueHost. */
+  readonly queue: number;
+  readonly isQueueFull: boolean;
+  onQueue(change: 1 | -1): void;
+  onQueued(waitMs: number): void;
   /** A connection that was closed has ended its last attempt. */
   onDrained(member: Member): void;
 }
@@ -34,6 +41,8 @@ export interface InstanceOptions {
   readonly connection: ConnectionOptions;
   readonly clock: Clock;
   readonly random: Random;
+  /** Of one instance; more are opened only where those that it has take no more calls. */
+  readonly maxConnections: number;
   /** The gateway's own; "" where that is unknown. */
   readonly zone: string;
   /** In force; the same object for as long as the upstream lasts. */
@@ -47,8 +56,11 @@ export interface UpstreamLoad {
   inFlight: number;
 }
 
+// A minute of ten seconds each.
+const IDLE_INTERVALS = 6;
+
 /** One endpoint of the list with its connections and its health: what a balancer chooses. */
-export class Instance implements Candidate, OutlierListener {
+export class Instance implements Candidate, OutlierListener, StreamQueueHost {
   readonly endpoint: string;
   readonly members: Member[] = [];
   readonly outlier: Outlier;
@@ -59,13 +71,19 @@ export class Instance implements Candidate, OutlierListener {
   isLocal: boolean;
   weight: number;
   inFlight = 0;
-  /** Ready ones. */
-  connections = 0;
+  /** Ready connections. */
+  readyMembers = 0;
   /** Ready ones that give no sign of life. */
   suspects = 0;
   sinceMs = 0;
   /** It is new, or could not be reached: ready again it begins slowly. */
   isCold = true;
+  /** Connections that it is to have; it has more where those took no more calls. */
+  private wanted: number;
+  /** Intervals in which the last connection had nothing to do. */
+  private idleIntervals = 0;
+  private readonly waiting: StreamQueue;
+  private isClosed = false;
   /** Where the search for the least busy connection begins. */
   private nextMember = 0;
   private readonly options: InstanceOptions;
@@ -75,15 +93,22 @@ export class Instance implements Candidate, OutlierListener {
     this.endpoint = endpoint.address;
     this.isLocal = isLocal(endpoint, options);
     this.weight = endpoint.weight;
+    this.wanted = endpoint.connections;
     this.options = options;
     this.listener = listener;
     this.outlier = new Outlier(options.clock, this);
     this.health = createHealthWatch(options, () => listener.onHealth(this));
+    this.waiting = new StreamQueue(this);
+  }
+
+  /** Those that count for its share: more of them, for the same instance, are no reason for more calls. */
+  get connections(): number {
+    return Math.min(this.readyMembers, this.wanted);
   }
 
   /** Connected, and asked for its health where that is to be known. */
   get isReady(): boolean {
-    return this.connections > 0 && (this.health === null || this.health.isKnown);
+    return this.readyMembers > 0 && (this.health === null || this.health.isKnown);
   }
 
   get isServing(): boolean {
@@ -96,11 +121,11 @@ export class Instance implements Candidate, OutlierListener {
   }
 
   get capacity(): number {
-    return this.weight * this.members.length;
+    return this.weight * this.wanted;
   }
 
   get isHealthy(): boolean {
-    if (this.suspects >= this.connections) return false;
+    if (this.suspects >= this.readyMembers) return false;
     return (this.isServing && this.outlier.isHealthy) || this.listener.isPanicking;
   }
 
@@ -125,19 +150,91 @@ export class Instance implements Candidate, OutlierListener {
     this.health?.use(this.members.find(({ isReady }) => isReady)?.connection ?? null);
   }
 
-  /** The least busy of its ready connections, those that give a sign of life first; only where one is ready. */
+  /** The best of its ready connections; only where one is ready. */
   choose(): Member {
     const { members } = this;
     let chosen: Member | null = null;
     for (let i = 0; i < members.length; i++) {
       const member = members[(this.nextMember + i) % members.length] as Member; // within the list
       if (!member.isReady) continue;
-      if (chosen !== null && chosen.isSuspect === member.isSuspect && member.inFlight >= chosen.inFlight) continue;
-      if (chosen === null || chosen.isSuspect || !member.isSuspect) chosen = member;
+      if (chosen === null || member.isBetterThan(chosen)) chosen = member;
     }
     if (chosen === null) throw new Error(`no connection to ${this.endpoint} is ready`);
     this.nextMember = chosen.index + 1;
     return chosen;
+  }
+
+  // Where its connections take no more calls.
+
+  get upstream(): string {
+    return this.options.connection.upstream;
+  }
+
+  get clock(): Clock {
+    return this.options.clock;
+  }
+
+  get queue(): number {
+    return this.listener.queue;
+  }
+
+  get isQueueFull(): boolean {
+    return this.listener.isQueueFull;
+  }
+
+  /** A place in the queue. */
+  waitForRoom(): Pick {
+    this.grow();
+    return this.waiting;
+  }
+
+  /** Opens one more connection, unless one is about to come or there may be no more. */
+  private grow(): void {
+    const { members } = this;
+    if (this.isClosed || members.length >= Math.max(this.wanted, this.options.maxConnections)) return;
+    if (!members.every(({ isReady }) => isReady)) return;
+    const member = new Member(this, members.length, this.options, this.listener);
+    members.push(member);
+    member.connection.connect();
+  }
+
+  get hasQueue(): boolean {
+    return !this.waiting.isEmpty;
+  }
+
+  roomy(): Pick | null {
+    const member = this.isClosed || this.readyMembers === 0 ? null : this.choose();
+    return member?.connection.hasRoom ? member : null;
+  }
+
+  onQueue(change: 1 | -1): void {
+    this.listener.onQueue(change);
+  }
+
+  onQueued(waitMs: number): void {
+    this.listener.onQueued(waitMs);
+  }
+
+  /** An attempt has ended, or a connection is another now. */
+  serveQueue(): void {
+    if (this.readyMembers > 0) this.waiting.serve();
+    else this.waiting.dissolve();
+    if (this.hasQueue) this.grow();
+  }
+
+  /** Closes a connection that was one too many for a while. */
+  endInterval(): void {
+    this.outlier.endInterval();
+    const last = this.members.at(-1);
+    if (last === undefined || this.members.length <= this.wanted || last.inFlight > 0) {
+      this.idleIntervals = 0;
+      return;
+    }
+    this.idleIntervals++;
+    if (this.idleIntervals < IDLE_INTERVALS) return;
+    this.idleIntervals = 0;
+    this.members.pop();
+    last.connection.close();
   }
 
   /** Connected, or about to be: no try has failed. */
@@ -148,7 +245,10 @@ export class Instance implements Candidate, OutlierListener {
   /** Takes over what the list says now; the connections that are too many are given back, closed. */
   update(endpoint: Endpoint): Member[] {
     this.weight = endpoint.weight;
-    const surplus = this.members.splice(endpoint.connections);
+    // Those beyond what was wanted were opened because they were needed.
+    const extra = Math.max(0, this.members.length - this.wanted);
+    this.wanted = endpoint.connections;
+    const surplus = this.members.splice(endpoint.connections + extra);
     for (const member of surplus) member.connection.close();
     while (this.members.length < endpoint.connections) {
       this.members.push(new Member(this, this.members.length, this.options, this.listener));
@@ -159,8 +259,10 @@ export class Instance implements Candidate, OutlierListener {
   }
 
   close(): Member[] {
+    this.isClosed = true;
     this.outlier.close();
     this.health?.close();
+    this.waiting.dissolve();
     const closed = this.members.splice(0);
     for (const member of closed) member.connection.close();
     return closed;
@@ -182,7 +284,7 @@ function createHealthWatch({ health, connection, clock, random }: InstanceOption
 const FAULTS: readonly Code[] = [Code.Unknown, Code.Internal, Code.DataLoss];
 
 /** One connection of an instance: what a call starts its attempt on. */
-export class Member implements Pick {
+export class Member implements Pick, AttemptHost {
   readonly endpoint: string;
   readonly instance: Instance;
   /** From 0, within its instance. */
@@ -208,6 +310,7 @@ export class Member implements Pick {
         this.become(state === "ready", false);
         instance.watchHealth();
         listener.onConnectionState(this, state, reason);
+        instance.serveQueue();
       },
       onSuspect: (isSuspect) => {
         this.become(this.isReady, isSuspect);
@@ -218,10 +321,21 @@ export class Member implements Pick {
 
   private become(isReady: boolean, isSuspect: boolean): void {
     const { instance } = this;
-    instance.connections += Number(isReady) - Number(this.isReady);
+    instance.readyMembers += Number(isReady) - Number(this.isReady);
     instance.suspects += Number(isReady && isSuspect) - Number(this.isReady && this.isSuspect);
     this.isReady = isReady;
     this.isSuspect = isSuspect;
+  }
+
+  get outlier(): Outlier {
+    return this.instance.outlier;
+  }
+
+  /** Gives a sign of life, has room, is less busy: in this order. */
+  isBetterThan(other: Member): boolean {
+    if (this.isSuspect !== other.isSuspect) return other.isSuspect;
+    const { hasRoom } = this.connection;
+    return hasRoom === other.connection.hasRoom ? this.inFlight < other.inFlight : hasRoom;
   }
 
   start(request: AttemptRequest, listener: AttemptListener): CallHandle {
@@ -240,6 +354,7 @@ export class Member implements Pick {
     this.load.inFlight--;
     this.listener.onDone(this.instance, startMs, code);
     if (this.inFlight === 0 && this.connection.state === "closed") this.listener.onDrained(this);
+    if (this.instance.hasQueue) this.instance.serveQueue();
   }
 
   /** Attempts that a broken connection took with it say nothing more: it is out of the ready set by itself. */
@@ -257,97 +372,5 @@ export class Member implements Pick {
   /** Whether attempts that wait for a sign of life had better be made elsewhere. */
   get hasHealthyBeside(): boolean {
     return this.listener.hasHealthyBeside(this.instance);
-  }
-}
-
-// A limit shorter than this says more about whoever set it than about the instance.
-const TELLING_TIMEOUT_MS = 100;
-
-/**
- * Stands between the attempt and its call, to count it and to learn how it ended. One that was cancelled says nothing,
- * but for a timeout without a sign of life: what hangs answers nothing that could be judged.
- */
-class CountedAttempt implements AttemptListener, CallHandle {
-  private readonly member: Member;
-  private readonly listener: AttemptListener;
-  private readonly inner: CallHandle;
-  private readonly startMs: number;
-  private done = false;
-  private hasReply = false;
-  private isTrial: boolean;
-
-  constructor(member: Member, request: AttemptRequest, listener: AttemptListener) {
-    this.member = member;
-    this.listener = listener;
-    this.startMs = member.clock.now();
-    this.isTrial = member.instance.outlier.beginAttempt();
-    member.began();
-    this.inner = member.connection.start(request, this);
-  }
-
-  onHeaders(metadata: FlatMetadata): void {
-    this.onReply();
-    this.listener.onHeaders(metadata);
-  }
-
-  onMessage(bytes: Uint8Array, start: number, end: number): void {
-    if (!this.hasReply) this.onReply();
-    this.listener.onMessage(bytes, start, end);
-  }
-
-  onWritable(): void {
-    this.listener.onWritable();
-  }
-
-  onStalled(): void {
-    if (!this.done && !this.hasReply && this.member.hasHealthyBeside) this.listener.onStalled?.();
-  }
-
-  onEnd(end: AttemptEnd): void {
-    if (this.done) return;
-    this.done = true;
-    this.endTrial();
-    this.member.judge(end);
-    this.member.ended(this.startMs, end.code);
-    this.listener.onEnd(end);
-  }
-
-  send(message: Uint8Array): boolean {
-    return this.inner.send(message);
-  }
-
-  halfClose(): void {
-    this.inner.halfClose();
-  }
-
-  pause(): void {
-    this.inner.pause();
-  }
-
-  resume(): void {
-    this.inner.resume();
-  }
-
-  cancel(because?: "timeout"): void {
-    if (this.done) return;
-    this.done = true;
-    this.endTrial();
-    this.inner.cancel();
-    const { member } = this;
-    if (because === "timeout" && !this.hasReply && member.clock.now() - this.startMs >= TELLING_TIMEOUT_MS) {
-      member.instance.outlier.failed();
-    }
-    member.ended(this.startMs, because === "timeout" ? Code.DeadlineExceeded : Code.Cancelled);
-  }
-
-  private onReply(): void {
-    this.hasReply = true;
-    this.endTrial();
-  }
-
-  private endTrial(): void {
-    if (!this.isTrial) return;
-    this.isTrial = false;
-    this.member.instance.outlier.endTrial();
   }
 }

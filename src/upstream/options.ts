@@ -41,6 +41,16 @@ export const connectionShape = {
       max: 100_000,
     }),
   ),
+  max_connections_per_endpoint: filled(
+    integer({
+      docs:
+        "Connections to one instance: more than the target's #N are opened where those have as many calls as the " +
+        "instance takes at once (MAX_CONCURRENT_STREAMS); calls beyond that wait. Of http2 only.",
+      default: 4,
+      min: 1,
+      max: 1_000,
+    }),
+  ),
   zone: section(
     {
       docs:

@@ -54,6 +54,7 @@ export interface UpstreamOptions extends UpstreamSettings {
   /** As in ConnectionOptions, for each connection. */
   readonly connectTimeoutMs: number;
   readonly maxMessageBytes: number;
+  readonly maxConnectionsPerEndpoint: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly onEvent: (event: UpstreamEvent) => void;
@@ -68,6 +69,8 @@ export interface UpstreamStatus {
   readonly healthy: number;
   /** Calls that wait for one. */
   readonly waiting: number;
+  /** Attempts that wait because every connection of their instance has as many as it takes. */
+  readonly queued: number;
   /** `ok`, `waiting` for the first list, or why discovery does not work now. */
   readonly discovery: string;
 }
@@ -87,6 +90,8 @@ export function createUpstream(options: UpstreamOptions): Upstream {
 }
 
 // Calls that wait cut the backoff of broken connections short, but not each of them anew.
+// Instances that take no more calls, passed over by one pick before it waits.
+const MAX_PASSED = 3;
 const HURRY_INTERVAL_MS = 250;
 // Connections that fail one after the other are one reason to look for instances anew.
 const LOOK_INTERVAL_MS = 1000;
@@ -110,12 +115,14 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   private readonly waiting = new WaitQueue();
   private loadBalancing: BalancerSpec;
   private balancer: Balancer<Instance>;
-  private queue: number;
+  queue: number;
   private readonly subset: Subset;
   /** Endpoints of the last list, beyond the subset too. */
   private known = 0;
   private isLimited = false;
   private localListed = 0;
+  /** Attempts that wait for a stream. */
+  private queued = 0;
   private hasList = false;
   private trouble: string | null = null;
   private isClosed = false;
@@ -135,6 +142,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
       load: { inFlight: 0 },
       random: options.random,
       zone: options.fleet.zone,
+      maxConnections: options.maxConnectionsPerEndpoint,
       health: { ...options.health },
     };
     this.census = new Census(options.health.panicThreshold, (isPanicking) =>
@@ -151,7 +159,25 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
 
   pick(tried: readonly string[], hashKey = NO_HASH_KEY): Pick | null {
     const instance = this.balancer.pick(tried, hashKey);
-    return instance === null ? null : instance.choose();
+    if (instance === null) return null;
+    const member = instance.choose();
+    return member.connection.hasRoom ? member : this.pickBeside(instance, tried, hashKey);
+  }
+
+  /** That one takes no more calls now: another that does, or a place in its queue. */
+  private pickBeside(full: Instance, tried: readonly string[], hashKey: number): Pick {
+    let passed = tried;
+    let last = full;
+    for (let passes = 0; passes < MAX_PASSED; passes++) {
+      last.waitForRoom();
+      passed = [...passed, last.endpoint];
+      const other = this.balancer.pick(passed, hashKey);
+      if (other === null || !other.isHealthy || passed.includes(other.endpoint)) break;
+      const member = other.choose();
+      if (member.connection.hasRoom) return member;
+      last = other;
+    }
+    return full.waitForRoom();
   }
 
   wait(ready: () => void): () => void {
@@ -174,6 +200,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
       ready: this.ready.size,
       healthy: this.census.good,
       waiting: this.waiting.size,
+      queued: this.queued,
       discovery: this.trouble ?? (this.hasList ? "ok" : "waiting"),
     };
   }
@@ -322,6 +349,18 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.balancer.done?.(instance, startMs, code);
   }
 
+  get isQueueFull(): boolean {
+    return this.queued >= this.queue;
+  }
+
+  onQueue(change: 1 | -1): void {
+    this.queued += change;
+  }
+
+  onQueued(waitMs: number): void {
+    this.options.onEvent({ upstream: this.name, type: "call_queued", waitMs });
+  }
+
   onDrained(member: Member): void {
     this.draining.delete(member);
   }
@@ -358,7 +397,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     return this.options.clock.after(outlier.intervalMs, () => {
       const present = [...this.ready].map((instance) => instance.outlier).filter(({ isEjected }) => !isEjected);
       for (const found of findOutliers(present, outlier)) found.standsOut();
-      for (const instance of this.instances.values()) instance.outlier.endInterval();
+      for (const instance of this.instances.values()) instance.endInterval();
       this.stopInterval = this.nextInterval();
     });
   }

@@ -56,6 +56,7 @@ export function openUpstream(connect: ConnectionFactory, options: Partial<Upstre
     removalGuardMs: 0,
     health: defaultHealth,
     fleet: wholeFleet,
+    maxConnectionsPerEndpoint: 4,
     clock: systemClock,
     random: systemRandom,
     ...options,

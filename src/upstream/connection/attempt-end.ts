@@ -5,13 +5,15 @@ import type { ConnectionOptions } from "./connection.ts";
 
 // The ends that a connection itself makes. `cause` is for the log: a sentence, or what the transport said.
 
+type Named = Pick<ConnectionOptions, "upstream">;
+
 /** An attempt that surely never reached the application. */
-export function notProcessed(options: ConnectionOptions, cause: unknown): AttemptEnd {
+export function notProcessed(options: Named, cause: unknown): AttemptEnd {
   return { ...connectionLost(options, cause), outcome: "not_processed" };
 }
 
 /** An attempt whose connection broke. */
-export function connectionLost({ upstream }: ConnectionOptions, cause: unknown): AttemptEnd {
+export function connectionLost({ upstream }: Named, cause: unknown): AttemptEnd {
   return failed(gatewayError("UPSTREAM_CONNECTION_LOST", { upstream }, causedBy(cause)));
 }
 

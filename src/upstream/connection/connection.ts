@@ -14,6 +14,8 @@ export type ConnectionState = "idle" | "connecting" | "ready" | "backoff" | "clo
 
 export interface Connection {
   readonly state: ConnectionState;
+  /** Whether the peer takes one more call now, as far as the implementation knows (MAX_CONCURRENT_STREAMS). */
+  readonly hasRoom: boolean;
   /** Begins to connect, or connects now where it was waiting. */
   connect(): void;
   /** Starts one attempt. Where the connection is not ready the attempt ends as `not_processed`, asynchronously. */

@@ -15,6 +15,8 @@ const PROOF_MS = 1_000;
 export interface ConnectionSession {
   /** Whether its socket still lives. */
   readonly isOpen: boolean;
+  /** As of Connection. */
+  readonly hasRoom: boolean;
   /** Starts one attempt; only once it is ready, and not after `close` or `onGone`. */
   start(request: AttemptRequest, listener: AttemptListener): CallHandle;
   /** Takes no more calls; the socket closes when those in flight have ended. */
@@ -64,6 +66,10 @@ export class RemadeConnection implements Connection {
 
   get state(): ConnectionState {
     return this.current;
+  }
+
+  get hasRoom(): boolean {
+    return this.session === null || this.session.hasRoom;
   }
 
   connect(): void {

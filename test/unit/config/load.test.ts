@@ -79,6 +79,7 @@ describe("parseConfig()", () => {
         zone: null,
         subset: null,
         maxEndpoints: 10_000,
+        maxConnectionsPerEndpoint: 4,
         connectTimeoutMs: 3000,
         removalGuardMs: 300_000,
         maxMessageBytes: 4_194_304,

@@ -5,7 +5,7 @@ import { MetricsTotal } from "../../../src/telemetry/metrics-total.ts";
 
 /** The metrics of a worker that sees so many instances, `ready` of which take calls, and had so many bad requests. */
 async function worker(endpoints: number, ready: number, bad: number) {
-  const metrics = createMetrics(() => [{ name: "u", endpoints, ready, healthy: ready, waiting: 2 }]);
+  const metrics = createMetrics(() => [{ name: "u", endpoints, ready, healthy: ready, waiting: 2, queued: 1 }]);
   for (let i = 0; i < bad; i++) metrics.clientError("HTTP_MALFORMED");
   metrics.requestStarted();
   return await metrics.families();

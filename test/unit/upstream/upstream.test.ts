@@ -24,6 +24,7 @@ const handle: CallHandle = {
 class FakeConnection implements Connection {
   readonly address: string;
   state: ConnectionState = "idle";
+  hasRoom = true;
   destroyed = false;
   connects = 0;
   readonly running: AttemptListener[] = [];
@@ -89,6 +90,7 @@ function make(options: Partial<UpstreamOptions> = {}) {
     budget: new RetryBudget({ percent: 20, minPerSecond: 10 }, clock),
     connectTimeoutMs: 1_000,
     maxMessageBytes: 1_000,
+    maxConnectionsPerEndpoint: 2,
     loadBalancing: { policy: "round_robin" },
     queue: 2,
     removalGuardMs: 0,
@@ -117,13 +119,20 @@ const endpointsOf = (connections: readonly FakeConnection[]) =>
 describe("createUpstream()", () => {
   it("connects at once to what discovery tells, and gives what is ready", () => {
     const { upstream, discovery, connections, events } = make();
-    assert.deepEqual(upstream.status(), { endpoints: 0, ready: 0, healthy: 0, waiting: 0, discovery: "waiting" });
+    assert.deepEqual(upstream.status(), {
+      endpoints: 0,
+      ready: 0,
+      healthy: 0,
+      waiting: 0,
+      queued: 0,
+      discovery: "waiting",
+    });
     discovery.onEndpoints([endpoint("a:1", 2), endpoint("b:1")]);
     assert.deepEqual(endpointsOf(connections), ["a:1 connecting", "a:1 connecting", "b:1 connecting"]);
     assert.equal(upstream.pick([]), null);
     connections[1]?.become("ready");
     assert.equal(upstream.pick([])?.endpoint, "a:1");
-    assert.deepEqual(upstream.status(), { endpoints: 2, ready: 1, healthy: 1, waiting: 0, discovery: "ok" });
+    assert.deepEqual(upstream.status(), { endpoints: 2, ready: 1, healthy: 1, waiting: 0, queued: 0, discovery: "ok" });
     assert.deepEqual(
       events.map((event) => event.type),
       [
@@ -149,7 +158,7 @@ describe("createUpstream()", () => {
     discovery.onEndpoints([endpoint("a:1", 1)]);
     assert.deepEqual(endpointsOf(to("a:1")), ["a:1 ready", "a:1 closed", "a:1 closed"]);
     assert.equal(connections.length, 5);
-    assert.deepEqual(upstream.status(), { endpoints: 1, ready: 1, healthy: 1, waiting: 0, discovery: "ok" });
+    assert.deepEqual(upstream.status(), { endpoints: 1, ready: 1, healthy: 1, waiting: 0, queued: 0, discovery: "ok" });
   });
 
   it("tries a broken connection at once where discovery names its address again", () => {
@@ -170,6 +179,7 @@ describe("createUpstream()", () => {
       ready: 1,
       healthy: 1,
       waiting: 0,
+      queued: 0,
       discovery: "etcd does not answer",
     });
     discovery.onRecovered();
@@ -657,5 +667,67 @@ describe("an upstream that prefers its zone", () => {
     to("a:1")[0]?.become("ready");
     to("b:1")[0]?.become("ready");
     assert.deepEqual(picks(upstream), new Set(["a:1", "c:1"]));
+  });
+});
+
+describe("an upstream whose instances take a limited number of calls at once", () => {
+  it("goes to another instance, opens connections up to the limit, then waits, and gives them back after a minute", () => {
+    const { upstream, discovery, to, start, clock, events } = make();
+    discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
+    const [a, b] = [to("a:1")[0], to("b:1")[0]];
+    assert.ok(a && b);
+    a.become("ready");
+    b.become("ready");
+    a.hasRoom = false;
+    assert.deepEqual([start().endpoint, start().endpoint], ["b:1", "b:1"]);
+    assert.equal(to("a:1").length, 2, "one more connection, while it is used up");
+    b.hasRoom = false;
+    const waiting = start();
+    assert.deepEqual([upstream.status().queued, a.running.length, b.running.length], [1, 0, 2]);
+    start();
+    assert.deepEqual([to("a:1").length, to("b:1").length], [2, 2]);
+    clock.advance(50);
+    for (const connection of [...to("a:1"), ...to("b:1")])
+      if (connection.state === "connecting") connection.become("ready");
+    assert.equal(upstream.status().queued, 0);
+    assert.ok(events.some((event) => event.type === "call_queued" && event.waitMs === 50));
+    waiting.call.cancel();
+    const [, more] = to("a:1");
+    assert.ok(more);
+    discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
+    assert.equal(more.state, "ready", "a list does not take it away");
+    while (more.running.length > 0) more.end("answered", Code.Ok);
+    clock.advance(59_000);
+    assert.equal(more.state, "ready");
+    clock.advance(10_000);
+    assert.equal(more.state, "closed");
+    assert.equal(a.state, "ready");
+  });
+
+  it("has no larger share for more connections, and no health for them", () => {
+    const { upstream, discovery, to } = make({ loadBalancing: { policy: "round_robin" } });
+    discovery.onEndpoints([endpoint("a:1"), endpoint("b:1")]);
+    for (const address of ["a:1", "b:1"]) to(address)[0]?.become("ready");
+    const [a] = to("a:1");
+    assert.ok(a);
+    a.hasRoom = false;
+    upstream.pick([]);
+    upstream.pick([]);
+    a.hasRoom = true;
+    to("a:1")[1]?.become("ready");
+    const picks = Array.from({ length: 20 }, () => upstream.pick([])?.endpoint);
+    assert.equal(picks.filter((picked) => picked === "a:1").length, 10);
+  });
+
+  it("sends what waits elsewhere where the instance goes", () => {
+    const { discovery, to, start } = make();
+    discovery.onEndpoints([endpoint("a:1")]);
+    const [a] = to("a:1");
+    assert.ok(a);
+    a.become("ready");
+    a.hasRoom = false;
+    const { recorder } = start();
+    a.become("backoff");
+    assert.equal(recorder.end?.outcome, "not_processed");
   });
 });

@@ -45,6 +45,11 @@ export class Session implements ConnectionSession {
     return false;
   }
 
+  /** grpc-js does not tell its peer's limit, and has calls beyond it wait by itself. */
+  get hasRoom(): boolean {
+    return true;
+  }
+
   start(request: AttemptRequest, listener: AttemptListener): CallHandle {
     const attempt = new Attempt(this, this.options, listener);
     attempt.start(request, request.deadlineMs - this.clock.now());

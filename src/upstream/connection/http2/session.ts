@@ -103,6 +103,10 @@ export class Session implements ConnectionSession, StreamHost, FrameListener, Tr
     return !this.isClosed;
   }
 
+  get hasRoom(): boolean {
+    return this.streams.size + this.waiting.size < this.maxStreams;
+  }
+
   /** Calls that have not ended, those that wait for their turn included. */
   get inFlight(): number {
     return this.streams.size + this.waiting.size;
@@ -116,7 +120,7 @@ export class Session implements ConnectionSession, StreamHost, FrameListener, Tr
       this.suspicion.onCallStarted(now);
       this.keepalive?.onCallStarted(now);
     }
-    if (this.waiting.size === 0 && this.hasRoom()) this.open(stream, request, now);
+    if (this.waiting.size === 0 && this.mayOpen()) this.open(stream, request, now);
     else this.waiting.add(stream);
     return stream;
   }
@@ -165,13 +169,13 @@ export class Session implements ConnectionSession, StreamHost, FrameListener, Tr
     if (this.nextId > this.lastId && !this.isRetired) this.retire("its stream ids are used up", MAX_31_BITS);
   }
 
-  private hasRoom(): boolean {
+  private mayOpen(): boolean {
     return this.streams.size < this.maxStreams && !this.output.isFull && this.nextId <= this.lastId && !this.isEnded;
   }
 
   private openWaiting(): void {
     for (const stream of this.waiting) {
-      if (!this.hasRoom()) return;
+      if (!this.mayOpen()) return;
       this.waiting.delete(stream);
       if (stream.request !== null) this.open(stream, stream.request, this.clock.now());
     }

@@ -15,6 +15,7 @@ const end = (code: Code, outcome: AttemptEnd["outcome"] = "answered"): AttemptEn
 
 class FakeConnection {
   readonly state = "ready";
+  readonly hasRoom = true;
   readonly requests: AttemptRequest[] = [];
   readonly streams: AttemptListener[] = [];
   cancelled = 0;
