@@ -44,7 +44,14 @@ for (const [name, connect] of connections)
       const { recorder } = call(lab.upstream, "Sleep", "100");
       lab.list();
       assert.equal((await recorder.ended).code, Code.Ok);
-      assert.deepEqual(lab.upstream.status(), { endpoints: 0, ready: 0, waiting: 0, discovery: "ok" });
+      assert.deepEqual(lab.upstream.status(), {
+        endpoints: 0,
+        ready: 0,
+        healthy: 0,
+        waiting: 0,
+        queued: 0,
+        discovery: "ok",
+      });
     });
 
     it("makes calls wait while all instances are down, in order, and answers 503 to those that waited too long", async () => {
