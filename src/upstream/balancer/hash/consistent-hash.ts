@@ -1,8 +1,10 @@
 import type { Clock } from "../../../core/clock.ts";
+import type { Code } from "../../../core/code.ts";
 import { hashText, mix } from "../../../core/hash.ts";
 import type { Random } from "../../../core/random.ts";
 import { BEST_RANK, NO_HASH_KEY, rankOf, shareOf, type Balancer, type Candidate } from "../balancer.ts";
 import { Draw, type DrawEntry } from "../draw.ts";
+import { FailureLoad } from "../failure-load.ts";
 import type { HashTable, HashTableBuild } from "./hash-table.ts";
 import { Sliced } from "./sliced.ts";
 
@@ -41,10 +43,12 @@ class ConsistentHash<C extends Candidate> implements Balancer<C> {
   /** What the last table was asked for, as text. */
   private listed = "";
   private totalShare = 0;
+  private readonly failures: FailureLoad<C>;
 
   constructor(options: ConsistentHashOptions<C>) {
     this.options = options;
     this.ready = new Draw(options.random);
+    this.failures = new FailureLoad(options.clock);
     this.sliced = new Sliced(options.clock, (table) => (this.table = table));
   }
 
@@ -65,6 +69,7 @@ class ConsistentHash<C extends Candidate> implements Balancer<C> {
   remove(candidate: C): void {
     this.totalShare -= this.ready.get(candidate)?.share ?? 0;
     this.ready.remove(candidate);
+    this.failures.remove(candidate);
   }
 
   change(candidate: C): void {
@@ -89,6 +94,10 @@ class ConsistentHash<C extends Candidate> implements Balancer<C> {
     return this.highest(tried, hashKey);
   }
 
+  done(candidate: C, startMs: number, code: Code): void {
+    if (this.options.boundedLoad !== null) this.failures.done(candidate, startMs, code);
+  }
+
   close(): void {
     this.sliced.close();
   }
@@ -97,7 +106,7 @@ class ConsistentHash<C extends Candidate> implements Balancer<C> {
     const { boundedLoad, totalInFlight } = this.options;
     if (boundedLoad === null) return true;
     const average = ((totalInFlight() + 1) * shareOf(candidate)) / this.totalShare;
-    return candidate.inFlight < Math.ceil(boundedLoad * average);
+    return candidate.inFlight + this.failures.of(candidate) < Math.ceil(boundedLoad * average);
   }
 
   /**
