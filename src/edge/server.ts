@@ -1,3 +1,4 @@
+import { lookup } from "node:dns/promises";
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import fastify, { type FastifyInstance } from "fastify";
@@ -149,8 +150,10 @@ function dispatch(
 }
 
 async function listen(app: FastifyInstance, options: ServerOptions): Promise<void> {
+  // For "localhost" Fastify opens a server for each of its addresses, and only the first is set up as above.
+  const host = options.host === "localhost" ? (await lookup(options.host)).address : options.host;
   try {
-    await app.listen({ host: options.host, port: options.port });
+    await app.listen({ host, port: options.port });
   } catch (error) {
     await app.close();
     if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") {
