@@ -30,7 +30,7 @@ describe("auto_routes", () => {
     assert.equal(chat.text(), '{"result":{"fInt32":1}}\n{"result":{"fInt32":2}}\n');
     assert.deepEqual((await post(gateway, "/v1/echo", '{"fBool":true}')).json(), { fBool: true });
     const get = await ask(gateway, "/kinds.v1.Kinds/Echo");
-    assert.deepEqual([get.status, get.headers["allow"]], [405, "POST"]);
+    assert.deepEqual([get.status, get.headers["allow"]], [405, "OPTIONS, POST"]);
     const query = await post(gateway, "/kinds.v1.Kinds/Act?name=x", "{}");
     assert.deepEqual([query.status, (query.json() as ErrorJson).details.at(-1)?.["reason"]], [400, "FIELD_UNKNOWN"]);
     const auto = gateway.routes().filter(({ source }) => source === "auto");
