@@ -77,7 +77,7 @@ function longVarint(bytes: Uint8Array, position: number, low: number): number {
           if (byte > 127) {
             byte = bytes[position++] as number;
             high |= (byte & 127) << 31;
-            if (byte > 127) throw new WireError("a varint is longer than 10 bytes");
+            if (byte > 1) throw tooLong(byte);
           }
         }
       }
@@ -86,6 +86,14 @@ function longVarint(bytes: Uint8Array, position: number, low: number): number {
   cursor.high = high;
   cursor.next = position;
   return low;
+}
+
+/**
+ * The tenth byte of a varint has one bit to give. C++ and Go refuse more of them, too: cut off, they would make another
+ * tag or length of it.
+ */
+function tooLong(tenth: number): WireError {
+  return new WireError(tenth > 127 ? "a varint is longer than 10 bytes" : "a varint is larger than 64 bits");
 }
 
 /** Reads the length of a length-delimited field. */

@@ -98,6 +98,7 @@ function varintAt(input: Buffer): [bigint, Buffer] {
     const byte = input[at];
     if (byte === undefined) throw new Error("cut short");
     value |= BigInt(byte & 127) << BigInt(7 * at);
+    if (value >= 2n ** 64n) throw new Error("a varint of more than 64 bits");
     if (byte < 128) return [value, input.subarray(at + 1)];
   }
   throw new Error("a varint of more than 10 bytes");

@@ -16,8 +16,10 @@ import { bytes, END_GROUP, FIXED64, GROUP, group, number, tag, varint } from "..
 
 const CUT = "the message is cut short";
 const OVERLONG = "a varint is longer than 10 bytes";
+const TOO_LARGE = "a varint is larger than 64 bits";
 const fields = (...parts: readonly Buffer[]): Buffer => Buffer.concat(parts);
 const ones = (count: number): Buffer => Buffer.alloc(count, 0xff);
+const zeros = (count: number): Buffer => Buffer.alloc(count, 0x80); // of a varint that goes on
 
 describe("createJsonWriters() given malformed bytes", () => {
   const table: readonly (readonly [string, Buffer, string])[] = [
@@ -29,6 +31,11 @@ describe("createJsonWriters() given malformed bytes", () => {
     ["a 64-bit varint of 11 bytes", fields(tag(5000, 0), ones(10), Buffer.from([1])), OVERLONG],
     ["an unknown varint of 11 bytes", fields(tag(99, 0), ones(10), Buffer.from([1])), OVERLONG],
     ["a tag of 11 bytes", ones(11), OVERLONG],
+    // Its 64 bits alone would be the tag of field 1, a length of 0, and 0.
+    ["a tag of 67 bits", fields(Buffer.from([0x88]), zeros(8), Buffer.from([0x10, 5])), TOO_LARGE],
+    ["a length of 67 bits", fields(tag(2, 2), zeros(9), Buffer.from([0x10])), TOO_LARGE],
+    ["an int32 of 67 bits", fields(tag(1, 0), zeros(9), Buffer.from([0x10])), TOO_LARGE],
+    ["an unknown varint of 65 bits", fields(tag(99, 0), zeros(9), Buffer.from([2])), TOO_LARGE],
     [
       "a tag of more than 32 bits",
       Buffer.from([0xff, 0xff, 0xff, 0xff, 0x1f]),
