@@ -93,12 +93,16 @@ export const instanceDrills: readonly Drill[] = [
   },
   {
     name: "goaway",
-    event: "all end their connections every second (GOAWAY by max connection age)",
+    event: "all end their connections every second or two (GOAWAY by max connection age)",
     // grpc-js, which these instances are, promises by its GOAWAY to process all that comes, and then hangs up on what
     // was on its way; what is lost so may have been processed. Servers that send the last stream's id lose none.
     bound: { reads: 0, mutations: 0.01 },
     async setUp(lab) {
-      await three(lab, { flags: ["--max-age", "1000"] });
+      const instances = await Promise.all(
+        NAMES.map((name, n) => lab.instance(name, { flags: ["--max-age", String(1000 + 400 * n)] })),
+      );
+      const gateway = await lab.openGateway(passTo(instances));
+      await gateway.ready(instances.length);
       return async () => {};
     },
   },
@@ -140,10 +144,11 @@ export const instanceDrills: readonly Drill[] = [
     bound: { ...IN_FLIGHT, reads: 0.01 },
     async setUp(lab) {
       const instances = await three(lab);
+      const flags = ["--succeed", "2000"];
+      await Promise.all(instances.map(({ name, port }) => lab.instance(name, { port, flags })));
       return async () => {
         await Promise.all(instances.map((instance) => lab.kill(instance)));
-        const flags = ["--wait", "2000"];
-        await Promise.all(instances.map(({ name, port }) => lab.instance(name, { port, flags })));
+        await Promise.all(NAMES.map((name) => lab.answers(name)));
       };
     },
   },

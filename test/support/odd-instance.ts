@@ -1,14 +1,14 @@
 // An instance of the bookshop that is slow, out of order, or keeps a ledger; started by instance-process.ts:
 //
 //     node odd-instance.ts --name NAME [--host 127.0.0.1] [--port 0] [--etcd URL] [--delay MS] [--unavailable]
-//                          [--ledger FILE] [--max-age MS] [--wait MS]
+//                          [--ledger FILE] [--max-age MS] [--succeed MS]
 //
 // --etcd        registers there as `bookshop`, until SIGTERM
 // --delay       answers so much later
 // --unavailable answers UNAVAILABLE to everything, at once; the message {"unavailable":true|false} of its parent as well
 // --ledger      writes a line with the id of each book that it is asked to create, before anything else
 // --max-age     ends each connection by GOAWAY at that age
-// --wait        listens so long after its start, as near as it can
+// --succeed     listens so long after its predecessor at the port was gone; it is ready for that when it says its port
 import { appendFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -21,6 +21,7 @@ import {
 } from "@grpc/grpc-js";
 import { addServices } from "../../demo/service.ts";
 import { Shop } from "../../demo/shop.ts";
+import { tryConnect } from "../../src/discovery/registration/listening.ts";
 import { register } from "../../src/discovery/register.ts";
 
 const { values } = parseArgs({
@@ -33,7 +34,7 @@ const { values } = parseArgs({
     unavailable: { type: "boolean", default: false },
     ledger: { type: "string" },
     "max-age": { type: "string" },
-    wait: { type: "string", default: "0" },
+    succeed: { type: "string" },
   },
 });
 
@@ -70,8 +71,12 @@ process.on("disconnect", () => process.exit());
 const maxAge = values["max-age"];
 const server = new OddServer(maxAge === undefined ? {} : { "grpc.max_connection_age_ms": Number(maxAge) });
 addServices(server, new Shop(), values.name);
-// From the start of the process on, loading included.
-await delay(Math.max(0, Number(values.wait) - performance.now()));
+const sayPort = (bound: number): void => void process.stdout.write(`${JSON.stringify({ port: bound })}\n`);
+if (values.succeed !== undefined) {
+  sayPort(Number(values.port));
+  while ((await tryConnect(`${values.host}:${values.port}`)) === null) await delay(20);
+  await delay(Number(values.succeed));
+}
 const port = await new Promise<number>((resolve, reject) => {
   server.bindAsync(`${values.host}:${values.port}`, ServerCredentials.createInsecure(), (error, bound) =>
     error === null ? resolve(bound) : reject(error),
@@ -87,4 +92,4 @@ process.on("SIGTERM", () => {
     server.tryShutdown(() => process.exit());
   })();
 });
-process.stdout.write(`${JSON.stringify({ port })}\n`);
+if (values.succeed === undefined) sayPort(port);
