@@ -8,7 +8,7 @@ import { formatResult } from "../../drills/report.ts";
 // What `npm run drills` does at length: shorter, two at a time, with a smaller fleet.
 const SHORT = { perSecond: 100, seconds: 0.75, beforeMs: 300, slack: 4, fleet: 300 };
 
-describe("the gateway through every event of docs/operations.md", { timeout: 120_000, concurrency: 2 }, () => {
+describe("the gateway through every event of docs/operations.md", { timeout: 240_000, concurrency: 2 }, () => {
   for (const drill of [...instanceDrills, ...etcdDrills]) {
     it(`${drill.name}: ${drill.event}`, async () => {
       const result = await runDrill(drill, SHORT);
