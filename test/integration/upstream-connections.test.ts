@@ -238,6 +238,34 @@ for (const [name, factory, identity] of securedConnections)
       }
     });
 
+    it("leaves no call at the upstream where it is cancelled as soon as it starts", async () => {
+      const open = new Set<unknown>();
+      const slow = await startGrpcServer(
+        {
+          "/test.Lab/Hang": {
+            kind: "client_stream",
+            handle: (call) => {
+              open.add(call);
+              call.on("cancelled", () => open.delete(call));
+            },
+          },
+          "/test.Lab/Echo": { kind: "unary", handle: (call, reply) => reply(null, call.request) },
+        },
+        { identity },
+      );
+      try {
+        const test = await connect(factory, slow.address);
+        const { recorder, handle } = test.start("Hang", null);
+        handle.cancel();
+        // It comes behind on the same connection.
+        assert.equal((await test.run("Echo", "x")).end.code, Code.Ok);
+        await until("no call is open", () => open.size === 0);
+        assert.equal(recorder.ends, 0);
+      } finally {
+        slow.destroy();
+      }
+    });
+
     it("does not start on a connection that is not ready", async () => {
       const test = open(factory, server.address);
       const { end } = await test.run("Echo", "x");

@@ -95,7 +95,9 @@ export class Attempt implements CallHandle {
   cancel(): void {
     if (this.done) return;
     this.done = true;
-    this.call?.cancelWithStatus(CANCELLED, "cancelled");
+    // Not in the tick of the start: grpc-js (1.14, ResolvingCall.getConfig) then reports the call as cancelled, yet opens
+    // its stream a few microtasks later, and nobody ends that.
+    setImmediate(() => this.call?.cancelWithStatus(CANCELLED, "cancelled"));
   }
 
   onReceiveMetadata(metadata: Metadata): void {
