@@ -97,7 +97,7 @@ http:
     const file = path.join(path.dirname(gateway.configFile), "service.yaml");
     await writeFile(file, service("run"));
     const yaml = kindsYaml(upstream.address, { upstream: "api_service: service.yaml" }).replace(/routes:[^]*/, "");
-    await writeFile(gateway.configFile, yaml.replaceAll("$REPO", process.cwd()));
+    await gateway.rewrite(yaml);
     assert.equal(await gateway.reload(), true);
     assert.equal((await post(gateway, "/svc/a:run", "{}")).status, 200);
     assert.equal((await ask(gateway, "/svc/a")).status, 200);

@@ -100,7 +100,7 @@ describe("a renewed certificate", () => {
       await writeFile(path.join(folder, "cert.pem"), cert);
       await writeFile(path.join(folder, "key.pem"), pem("server-key"));
       const server = `{ tls: { cert: cert.pem, key: key.pem }${more} }`;
-      await writeFile(gateway.configFile, kindsYaml(upstream.address, { server }).replaceAll("$REPO", process.cwd()));
+      await gateway.rewrite(kindsYaml(upstream.address, { server }));
       return gateway.reload();
     };
     const namesOf = async (): Promise<unknown> => {

@@ -153,7 +153,7 @@ describe("a stream both ways over HTTP/2", () => {
         const write = (): void => {
           while (call.write(message) && ++written < 1000);
           call.once("drain", write);
-          if (written > 20) full.resolve(call);
+          if (written > 5) full.resolve(call);
         };
         write();
       },

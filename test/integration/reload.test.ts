@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { describe, it, type TestContext } from "node:test";
 import { startTestGateway, type TestGateway } from "../support/gateway.ts";
@@ -51,12 +51,6 @@ async function countingRelay(t: TestContext, port: number): Promise<Relay> {
   return relay;
 }
 
-/** In one step, so that no reload reads half of a file. */
-async function rewrite({ configFile }: TestGateway, yaml: string): Promise<void> {
-  await writeFile(`${configFile}.new`, yaml.replaceAll("$REPO", process.cwd()));
-  await rename(`${configFile}.new`, configFile);
-}
-
 /** Its routes begin with `/v<version>/`. */
 function versioned(address: string, version: number): string {
   return kindsYaml(address).replace(/(?<=[ "])\/v1\//g, `/v${version}/`);
@@ -73,7 +67,7 @@ describe("reload()", () => {
     const gateway = await startTestGateway(t, kindsYaml(upstream.address));
     const client = new RawClient(gateway.port).send(requestBytes("/v2/act/x"));
     assert.equal((await client.reply()).status, 404);
-    await rewrite(gateway, versioned(upstream.address, 2));
+    await gateway.rewrite(versioned(upstream.address, 2));
     assert.equal(await gateway.reload(), true);
     assert.equal((await client.send(requestBytes("/v2/act/x")).reply()).status, 200);
     assert.equal((await client.send(requestBytes("/v1/act/x")).reply()).status, 404);
@@ -106,7 +100,7 @@ describe("reload()", () => {
       // The route's policy and the balancer change, the addresses do not.
       const act = `timeout: ${i}s`;
       const policy = i % 2 === 0 ? "round_robin" : "least_request";
-      await rewrite(gateway, kindsYaml(relay.address, { act, upstream: `load_balancing: { policy: ${policy} }` }));
+      await gateway.rewrite(kindsYaml(relay.address, { act, upstream: `load_balancing: { policy: ${policy} }` }));
       assert.equal(await gateway.reload(), true);
       const before = served;
       await until("20 more answers", () => served >= before + 20);
@@ -129,7 +123,7 @@ describe("reload()", () => {
     ];
     for (const [why, yaml, problem] of bad) {
       const before = gateway.lines.length;
-      await rewrite(gateway, yaml);
+      await gateway.rewrite(yaml);
       assert.equal(await gateway.reload(), false, why);
       const logged = gateway.lines.slice(before);
       assert.ok(
@@ -142,7 +136,7 @@ describe("reload()", () => {
     const metrics = await metricsOf(gateway);
     assert.match(metrics, new RegExp(`^sluice_config_reloads_total\\{result="failed"\\} ${bad.length}$`, "m"));
     assert.match(metrics, /^sluice_config_last_reload_successful 0$/m);
-    await rewrite(gateway, good);
+    await gateway.rewrite(good);
     assert.equal(await gateway.reload(), true);
     assert.match(await metricsOf(gateway), /^sluice_config_last_reload_successful 1$/m);
   });
@@ -162,7 +156,7 @@ describe("reload()", () => {
     call.write(encode("Result", { name: "first" }));
     await watch.until("first");
 
-    await rewrite(gateway, kindsYaml(next.address, { server }));
+    await gateway.rewrite(kindsYaml(next.address, { server }));
     assert.equal(await gateway.reload(), true);
     assert.equal((await ask(gateway, "/v1/act/new")).status, 200);
     assert.equal(relay.open, 1);
@@ -187,7 +181,7 @@ describe("reload()", () => {
     const gateway = await startTestGateway(t, kindsYaml(upstream.address));
     const reloads: Promise<boolean>[] = [];
     for (let i = 2; i <= 6; i++) {
-      await rewrite(gateway, versioned(upstream.address, i));
+      await gateway.rewrite(versioned(upstream.address, i));
       reloads.push(gateway.reload());
     }
     assert.ok((await Promise.all(reloads)).every(Boolean));
@@ -197,7 +191,7 @@ describe("reload()", () => {
   it("says that settings of the server apply at the next start", async (t) => {
     const upstream = await startKinds(t);
     const gateway = await startTestGateway(t, kindsYaml(upstream.address));
-    await rewrite(gateway, kindsYaml(upstream.address, { server: "{ limits: { body: 1KiB } }" }));
+    await gateway.rewrite(kindsYaml(upstream.address, { server: "{ limits: { body: 1KiB } }" }));
     assert.equal(await gateway.reload(), true);
     assert.ok(gateway.lines.some((line) => line["level"] === "warn" && line["key"] === "server"));
     assert.equal((await ask(gateway, "/v1/echo", { body: `{"fString":"${"a".repeat(2000)}"}` })).status, 200);

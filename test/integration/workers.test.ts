@@ -10,6 +10,7 @@ import { EtcdApi, useEtcd } from "../support/etcd.ts";
 import { startGatewayProcess, type GatewayProcess } from "../support/gateway-process.ts";
 import { kindsYaml, startKinds, type KindsServer } from "../support/kinds.ts";
 import { RawClient, requestBytes, type RawReply } from "../support/raw-http.ts";
+import { overTransport } from "../support/transport.ts";
 import { until } from "../support/until.ts";
 
 const DRAIN = "{ timeouts: { drain: 3s } }";
@@ -39,7 +40,7 @@ async function start(t: TestContext, yaml: string, workers = 2): Promise<Workers
         .filter((line) => worker === undefined || line["worker"] === worker)
         .map((line) => Number(line["pid"])),
     async rewrite(text) {
-      await writeFile(`${gateway.config}.new`, text.replaceAll("$REPO", process.cwd()));
+      await writeFile(`${gateway.config}.new`, overTransport(text.replaceAll("$REPO", process.cwd())));
       await rename(`${gateway.config}.new`, gateway.config);
       process.kill(gateway.pid, "SIGHUP");
     },

@@ -6,6 +6,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import type { Readiness, UpstreamReadiness } from "../../src/admin/server.ts";
+import { overTransport } from "./transport.ts";
 import { until } from "./until.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -49,7 +50,7 @@ export async function startGatewayProcess(
 ): Promise<GatewayProcess> {
   const folder = await mkdtemp(path.join(tmpdir(), "sluice-gateway-"));
   const config = path.join(folder, "routes.yaml");
-  await writeFile(config, yaml.replaceAll("$REPO", ROOT));
+  await writeFile(config, overTransport(yaml.replaceAll("$REPO", ROOT)));
   const args = ["bin/sluice.js", "serve", "--config", config, "--port", "0", "--admin-port", "0", ...more];
   const child = spawn(process.execPath, args, {
     cwd: ROOT,

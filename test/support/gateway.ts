@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
@@ -6,17 +6,20 @@ import { systemClock } from "../../src/core/clock.ts";
 import { systemRandom } from "../../src/core/random.ts";
 import { startGateway, type Gateway } from "../../src/gateway.ts";
 import { createLog, type LogLevel } from "../../src/telemetry/log.ts";
+import { overTransport } from "./transport.ts";
 
 export interface TestGateway extends Gateway {
-  /** Where its routes.yaml lies, to be rewritten before a reload. */
+  /** Where its routes.yaml lies. */
   readonly configFile: string;
+  /** Puts another text in its place, in one step, so that no reload reads half of a file. */
+  rewrite(yaml: string): Promise<void>;
   /** Every line logged so far, parsed. */
   readonly lines: Record<string, unknown>[];
 }
 
 /**
  * Starts a gateway in this process on free ports from the text of a routes.yaml; relative paths in it start at the
- * repository. Closed at the test's end.
+ * repository. Its upstreams are reached over the connection of this run (transport.ts). Closed at the test's end.
  */
 export async function startTestGateway(
   t: TestContext,
@@ -25,7 +28,11 @@ export async function startTestGateway(
 ): Promise<TestGateway> {
   const folder = await mkdtemp(path.join(os.tmpdir(), "sluice-test-"));
   const configFile = path.join(folder, "routes.yaml");
-  await writeFile(configFile, yaml.replaceAll("$REPO", process.cwd()));
+  const rewrite = async (text: string): Promise<void> => {
+    await writeFile(`${configFile}.new`, overTransport(text.replaceAll("$REPO", process.cwd())));
+    await rename(`${configFile}.new`, configFile);
+  };
+  await rewrite(yaml);
   const lines: Record<string, unknown>[] = [];
   const log = createLog({
     level,
@@ -52,5 +59,5 @@ export async function startTestGateway(
       return lines;
     },
   };
-  return Object.defineProperty(Object.assign(gateway, { configFile, lines }), "lines", logged);
+  return Object.defineProperty(Object.assign(gateway, { configFile, rewrite, lines }), "lines", logged);
 }
