@@ -4,6 +4,7 @@ import { Code } from "../core/code.ts";
 import type { Candidate } from "./balancer/balancer.ts";
 import type { Connection, ConnectionFactory, ConnectionOptions, ConnectionState } from "./connection/connection.ts";
 import type { Random } from "../core/random.ts";
+import type { Dialler } from "./dialler.ts";
 import type { HealthOptions, OutlierOptions } from "./health/options.ts";
 import { CountedAttempt, type AttemptHost } from "./counted-attempt.ts";
 import { Outlier, type OutlierListener } from "./health/outlier.ts";
@@ -39,6 +40,8 @@ export interface InstanceListener {
 export interface InstanceOptions {
   readonly connect: ConnectionFactory;
   readonly connection: ConnectionOptions;
+  /** Makes the connections of all instances of an upstream. */
+  readonly dialler: Dialler;
   readonly clock: Clock;
   readonly random: Random;
   /** Of one instance; more are opened only where those that it has take no more calls. */
@@ -195,7 +198,7 @@ export class Instance implements Candidate, OutlierListener, StreamQueueHost {
     if (!members.every(({ isReady }) => isReady)) return;
     const member = new Member(this, members.length, this.options, this.listener);
     members.push(member);
-    member.connection.connect();
+    this.options.dialler.dial(member.connection);
   }
 
   get hasQueue(): boolean {
@@ -254,7 +257,7 @@ export class Instance implements Candidate, OutlierListener, StreamQueueHost {
       this.members.push(new Member(this, this.members.length, this.options, this.listener));
     }
     // Discovery names the address (anew): the instance may just have come back.
-    for (const member of this.members) member.connection.connect();
+    for (const member of this.members) this.options.dialler.dial(member.connection);
     return surplus;
   }
 

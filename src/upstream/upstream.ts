@@ -5,6 +5,7 @@ import type { Clock } from "../core/clock.ts";
 import { gatewayError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import type { Code } from "../core/code.ts";
+import { Dialler } from "./dialler.ts";
 import { NO_HASH_KEY, type Balancer } from "./balancer/balancer.ts";
 import { createBalancer, type BalancerSpec } from "./balancer/create.ts";
 import type { ConnectionFactory, ConnectionState } from "./connection/connection.ts";
@@ -101,6 +102,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   readonly budget: RetryBudget;
   private readonly options: UpstreamOptions;
   private readonly instanceOptions: InstanceOptions;
+  private readonly dialler: Dialler;
   private readonly census: Census;
   private readonly instances = new Map<string, Instance>();
   /** Instances with a ready connection: what the balancer knows. */
@@ -135,9 +137,11 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.name = name;
     this.budget = options.budget;
     this.options = options;
+    this.dialler = new Dialler(clock);
     this.instanceOptions = {
       connect,
       connection: { upstream: name, connectTimeoutMs, maxMessageBytes, clock },
+      dialler: this.dialler,
       clock,
       load: { inFlight: 0 },
       random: options.random,
@@ -224,6 +228,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.isClosed = true;
     this.options.resolver.close();
     this.guard.end();
+    this.dialler.close();
     this.stopInterval();
     for (const instance of this.instances.values()) this.drain(instance.close());
     this.instances.clear();
@@ -436,7 +441,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     if (now - this.lastHurryMs < HURRY_INTERVAL_MS) return;
     this.lastHurryMs = now;
     for (const instance of this.instances.values()) {
-      for (const member of instance.members) member.connection.connect();
+      for (const member of instance.members) this.dialler.dial(member.connection);
     }
   }
 

@@ -33,6 +33,8 @@ export interface FrameListener {
 const MAX_BLOCK_BYTES = 1 << 19;
 const MAX_CONTINUATIONS = 64;
 
+const NOTHING = Buffer.alloc(0);
+
 // "HTT" where a frame's length should stand: the usual sign of a port that is some other server's.
 const HTTP_1 = 0x485454;
 
@@ -43,7 +45,7 @@ const HTTP_1 = 0x485454;
 export class FrameReader {
   private readonly listener: FrameListener;
   /** The frame that has arrived in part, its header included. */
-  private readonly partial = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES + DEFAULT_MAX_FRAME_BYTES);
+  private partial: Buffer = NOTHING;
   private partialBytes = 0;
   private isStopped = false;
   private isFirst = true;
@@ -71,6 +73,8 @@ export class FrameReader {
       at = end;
     }
     if (this.isStopped || at >= length) return;
+    // Made when it is first needed: most of very many connections never do.
+    if (this.partial === NOTHING) this.partial = Buffer.allocUnsafeSlow(FRAME_HEADER_BYTES + DEFAULT_MAX_FRAME_BYTES);
     this.partial.set(bytes.subarray(at, length), this.partialBytes);
     this.partialBytes += length - at;
   }

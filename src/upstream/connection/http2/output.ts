@@ -10,6 +10,8 @@ import type { Transport } from "./transport.ts";
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "latin1");
 const SLAB_BYTES = 1 << 16;
+// Grows to the above where more is written in a turn: most of very many connections have little to say.
+const FIRST_SLAB_BYTES = 1 << 9;
 // With this much waiting for the socket, streams stop handing over more.
 const FULL_BYTES = 1 << 18;
 
@@ -23,7 +25,7 @@ export class Output {
   /** Acknowledgements that wait for a socket which takes nothing: a peer that makes us owe them without end is hostile. */
   owedAcks = 0;
   /** Where frames are written; what the transport still holds of an earlier slab is not touched again. */
-  private slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  private slab = Buffer.allocUnsafeSlow(FIRST_SLAB_BYTES);
   /** `slab[from, at)` is written and not yet handed over. */
   private from = 0;
   private at = 0;
@@ -185,8 +187,9 @@ export class Output {
   private reserve(bytes: number): Buffer {
     if (this.at + bytes > this.slab.length) {
       this.flush();
-      if (this.at + bytes > this.slab.length || this.slab.length > SLAB_BYTES) {
-        this.slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes));
+      const { length } = this.slab;
+      if (length !== SLAB_BYTES || this.at + bytes > length) {
+        this.slab = Buffer.allocUnsafeSlow(Math.max(bytes, Math.min(SLAB_BYTES, length * 8)));
         this.from = this.at = 0;
       }
     }

@@ -28,8 +28,10 @@ export interface TransportListener {
 /** `address` is `host:port`, IPv6 in brackets. */
 export type Dial = (address: string, listener: TransportListener) => Transport;
 
-// One read takes at most this much; the buffer stays for the connection's life.
-const READ_BUFFER_BYTES = 1 << 16;
+// One read takes at most this much, into one buffer for all connections: what is read is used before the next read.
+const READ_BUFFER = Buffer.allocUnsafeSlow(1 << 16);
+// TLS hands on a record at a time, and while it does may be asked to write: a buffer of each connection's own.
+const RECORD_BYTES = 1 << 14;
 // Finds a peer that vanished without a word while nothing is asked of it, where a NAT or a firewall allows.
 const TCP_KEEPALIVE_DELAY_MS = 30_000;
 
@@ -38,7 +40,11 @@ const END_TIMEOUT_MS = 5_000;
 
 /** Plain TCP. */
 export const dialTcp: Dial = (address, listener) =>
-  new SocketTransport(net.connect({ ...splitAddress(address), onread: readInto(listener) }), "connect", listener);
+  new SocketTransport(
+    net.connect({ ...splitAddress(address), onread: readInto(READ_BUFFER, listener) }),
+    "connect",
+    listener,
+  );
 
 /** TLS over TCP. */
 export function dialTls(client: TlsClient): Dial {
@@ -46,7 +52,7 @@ export function dialTls(client: TlsClient): Dial {
     const options: tls.ConnectionOptions & { onread: net.OnReadOpts } = {
       ...client.optionsFor(address),
       ...splitAddress(address),
-      onread: readInto(listener),
+      onread: readInto(Buffer.allocUnsafeSlow(RECORD_BYTES), listener),
     };
     const socket = tls.connect(options);
     client.keepSessions(address, socket);
@@ -62,10 +68,10 @@ export function dialTls(client: TlsClient): Dial {
   };
 }
 
-/** Reads go into one buffer instead of one made per chunk. */
-function readInto(listener: TransportListener): net.OnReadOpts {
+/** Reads go into a buffer that stays instead of one made per chunk. */
+function readInto(buffer: Buffer, listener: TransportListener): net.OnReadOpts {
   return {
-    buffer: Buffer.allocUnsafeSlow(READ_BUFFER_BYTES),
+    buffer,
     callback: (length, bytes) => {
       listener.onBytes(bytes, length);
       return true;
