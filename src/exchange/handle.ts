@@ -1,4 +1,4 @@
-import { GatewayError, gatewayError } from "../core/errors.ts";
+import { GatewayError, gatewayError, type FieldViolation } from "../core/errors.ts";
 import { decodedRequest, REQUEST_CODINGS } from "./coding/decoded-request.ts";
 import { shorten, UnroutedExchange, type ExchangeContext } from "./exchange.ts";
 import { HttpBodyExchange, HttpBodyStreamExchange } from "./http-body.ts";
@@ -74,8 +74,15 @@ export function handleUpgrade(context: ExchangeContext, snapshot: Snapshot, http
 }
 
 function notFound(context: ExchangeContext, http: HttpExchange): void {
-  const error = gatewayError("ROUTE_NOT_FOUND", { method: http.method, path: shorten(http.path) });
+  const params = { method: http.method, path: shorten(http.path) };
+  const error = gatewayError("ROUTE_NOT_FOUND", params, { violations: emptySegmentOf(http.path) });
   new UnroutedExchange(context, http, null).fail(error);
+}
+
+/** What is easily overlooked in a path that no route takes: `//`, or a slash at the end. */
+function emptySegmentOf(path: string): FieldViolation[] {
+  const index = path === "/" ? -1 : path.split("/").indexOf("", 1);
+  return index < 0 ? [] : [{ field: "path", description: `segment ${index} is empty; slashes are neither merged nor dropped` }];
 }
 
 function malformed(context: ExchangeContext, http: HttpExchange, reason: string): void {

@@ -1,4 +1,5 @@
 import { fieldError } from "../core/errors.ts";
+import { percentProblem } from "../core/percent.ts";
 import { filteredWriter } from "../transcode/json-filter.ts";
 import type { JsonOptions } from "../transcode/options.ts";
 import { compileReplyMask, type Maskable } from "../transcode/reply-mask.ts";
@@ -37,7 +38,6 @@ function maskIn(pair: string): string[] {
   try {
     return [decodeURIComponent(found.replaceAll("+", " "))];
   } catch {
-    // A URIError says nothing more.
-    throw fieldError("FIELD_INVALID", "fields", "not UTF-8 in percent-encoding");
+    throw fieldError("FIELD_INVALID", "fields", percentProblem(found));
   }
 }

@@ -1,3 +1,5 @@
+import { percentProblem } from "../core/percent.ts";
+
 const SLASH = 0x2f;
 const DOT = 0x2e;
 const HASH_SIGN = 0x23;
@@ -145,11 +147,7 @@ export class SegmentedPath {
         this.text = decodeOnce(path);
       }
     } catch {
-      // The URIError says no more than that one of the two happened.
-      const broken = /%(?![0-9A-Fa-f]{2}).{0,2}/.exec(path);
-      return broken === null
-        ? "percent-encoding is not valid UTF-8"
-        : `"${broken[0]}" is no percent-encoding; expected two hexadecimal digits after "%"`;
+      return percentProblem(path);
     }
     if (this.text.includes("\0")) return "%00 is refused";
     const dots = HIDDEN_DOTS.test(this.text) || HIDDEN_DOTS.test(this.text.slice(0, this.colon));

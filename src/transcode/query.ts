@@ -1,4 +1,5 @@
 import { fieldError } from "../core/errors.ts";
+import { percentProblem } from "../core/percent.ts";
 import { shorten } from "./json-read-error.ts";
 import { FieldNames, NamedValues, type NameOptions } from "./named-values.ts";
 import { MAX_PARAMETERS } from "./query-elements.ts";
@@ -59,8 +60,7 @@ function decode(text: string, name: string, place: string): string {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
   } catch {
-    // A URIError says nothing more.
-    throw pairError(name, place, "not UTF-8 in percent-encoding");
+    throw pairError(name, place, percentProblem(text));
   }
 }
 

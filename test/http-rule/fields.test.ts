@@ -85,8 +85,11 @@ describe("HttpRule, query parameters: names", () => {
     check(await serve(t), [
       ["display%4Eame=a%26b%3Dc+d%2B", '{"displayName":"a&b=c d+"}'],
       ["displayName=%C3%A9%F0%9F%98%80", '{"displayName":"é😀"}'],
-      ["displayName=%", "FIELD_INVALID displayName: not UTF-8 in percent-encoding"],
-      ["displayName=%ff", "FIELD_INVALID displayName: not UTF-8 in percent-encoding"],
+      [
+        "displayName=a%2",
+        'FIELD_INVALID displayName: "%2" is no percent-encoding; expected two hexadecimal digits after "%"',
+      ],
+      ["displayName=%ff", "FIELD_INVALID displayName: percent-encoding is not valid UTF-8"],
     ]);
   });
 });

@@ -95,7 +95,7 @@ describe("a body of application/x-www-form-urlencoded", () => {
     ],
     ["a bad value", "fInt32=x", /^400 FIELD_INVALID fInt32: expected an int32, got "x"$/],
     ["one field twice", "fInt32=1&f_int32=2", /^400 FIELD_INVALID f_int32: given twice$/],
-    ["bad percent-encoding", "f_string=%ff", /^400 FIELD_INVALID f_string: not UTF-8 in percent-encoding$/],
+    ["bad percent-encoding", "f_string=%ff", /^400 FIELD_INVALID f_string: percent-encoding is not valid UTF-8$/],
     ["no name", "=a", /^400 FIELD_UNKNOWN body: unknown field ""$/],
     ["JSON", '{"fString":"a"}', /^400 FORM_MALFORMED .* looks like JSON/],
     ["too many pairs", "r_int32=1&".repeat(1001), /^400 FIELD_INVALID body: more than 1000 parameters$/],

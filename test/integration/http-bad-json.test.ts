@@ -144,8 +144,8 @@ describe("a body that is not the message's JSON", () => {
       const tookMs = performance.now() - startMs;
       assert.equal(reply.status, 400, `${why}: ${reply.text().slice(0, 300)}`);
       assert.ok(reply.body.length < 2000, `${why}: reply of ${reply.body.length} bytes`);
-      // Sending it included; what takes quadratic time takes minutes.
-      assert.ok(tookMs < 1500, `${why}: ${tookMs} ms`);
+      // Sending it included, and on a busy machine; what takes quadratic time takes minutes.
+      assert.ok(tookMs < 10_000, `${why}: ${tookMs} ms`);
     }
   });
 });

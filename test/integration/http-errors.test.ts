@@ -14,6 +14,7 @@ import {
   type UnaryReply,
 } from "../support/kinds.ts";
 import { ask, type RawReply } from "../support/raw-http.ts";
+import { bytes } from "../support/wire-bytes.ts";
 
 const CODES: readonly (readonly [code: number, http: number])[] = [
   [status.CANCELLED, 499],
@@ -284,35 +285,16 @@ describe("a reply message", () => {
     assert.equal(errorOf(reply).details.at(-1)?.["reason"], "UPSTREAM_MESSAGE_TOO_LARGE");
   });
 
-  it("that is no such message is 502 with code 13, one nested without end too, and the process lives", async (t) => {
-    const { gateway, upstream } = await startKindsGateway(t);
+  it("nested without end is 502 with code 13, and the process lives", async (t) => {
     // f_message = 17, each holding the next.
-    let nested = Buffer.alloc(0);
-    for (let depth = 0; depth < 5000; depth++) {
-      const length: number[] = [];
-      for (let rest = nested.length; ; rest >>= 7) {
-        length.push(rest > 127 ? (rest & 127) | 128 : rest);
-        if (rest <= 127) break;
-      }
-      nested = Buffer.concat([Buffer.from([0x8a, 0x01, ...length]), nested]);
+    let nested: Buffer = Buffer.alloc(0);
+    for (let depth = 0; depth < 5000; depth++) nested = bytes(17, nested);
+    const gateway = await startEcho(t, nested);
+    for (let times = 0; times < 2; times++) {
+      const reply = await ask(gateway, "/v1/echo", { body: "{}" });
+      assert.deepEqual([reply.status, errorOf(reply).code], [502, 13]);
+      assertTellsNothing(reply);
     }
-    const bad: readonly (readonly [why: string, bytes: Buffer])[] = [
-      ["cut short", Buffer.from([0x0a, 0x05, 0x41])],
-      ["an end-group tag alone", Buffer.from([0x0c])],
-      ["field number 0", Buffer.from([0x02, 0x00])],
-      ["a string that is no UTF-8", Buffer.from([0x0a, 0x01, 0xff])],
-    ];
-    for (const [why, bytes] of bad) {
-      upstream.behaviour.act = (_, reply) => reply(null, bytes);
-      const reply = await ask(gateway, "/v1/act/x");
-      assert.deepEqual([reply.status, errorOf(reply).code], [502, 13], why);
-      assert.equal(errorOf(reply).details.at(-1)?.["reason"], "UPSTREAM_MESSAGE_INVALID");
-      assertTellsNothing(reply, upstream.address);
-    }
-    const deep = await startEcho(t, nested);
-    const reply = await ask(deep, "/v1/echo", { body: "{}" });
-    assert.deepEqual([reply.status, errorOf(reply).code], [502, 13]);
-    assert.equal((await ask(gateway, "/v1/echo", { body: "{}" })).status, 200);
   });
 });
 

@@ -116,7 +116,7 @@ describe("compileQuery(): maps", () => {
         "colorByName[a]=GREN",
         'FIELD_INVALID colorByName[a]: expected a value of test.v1.Color, got "GREN"; did you mean "GREEN"?',
       ],
-      ["keyString[%ff]=x", "FIELD_INVALID keyString[%ff]: not UTF-8 in percent-encoding"],
+      ["keyString[%ff]=x", "FIELD_INVALID keyString[%ff]: percent-encoding is not valid UTF-8"],
       ["aInt32[0]=1", "FIELD_INVALID aInt32[0]: a_int32 is neither repeated nor a map; it takes no brackets"],
       ["child[aInt32]=1", "FIELD_INVALID child[aInt32]: child is neither repeated nor a map; it takes no brackets"],
       ["[a]=1", 'FIELD_UNKNOWN [a]: unknown field ""'],
