@@ -16,8 +16,9 @@ import { WireError } from "../../src/transcode/json-write.ts";
 import type { JsonOptions } from "../../src/transcode/options.ts";
 import { Transcoder } from "../support/protojson.ts";
 import { randomBytes } from "../support/random-message.ts";
-import { type Draw, messagesOf, randomSchema } from "../support/random-schema.ts";
+import { allFieldsOf, type Draw, messagesOf, randomSchema } from "../support/random-schema.ts";
 import { freshSeed } from "../support/seeded-random.ts";
+import { bytes, group } from "../support/wire-bytes.ts";
 import { strictly } from "../support/wire-reference.ts";
 
 // Random descriptors and random messages of them, both ways, through our compiled code and through protobuf-es. Where
@@ -215,18 +216,13 @@ describe("compiled transcoders and protobuf-es, given random descriptors", () =>
     const reasons = new Map<string, number>();
     check(t, (given) => {
       const { draw } = given;
-      let bytes: Buffer = Buffer.from(randomBytes(draw, given.registry, given.message));
-      for (let count = draw.int(1, 3); count > 0 && bytes.length > 0; count--) {
-        const at = draw.int(0, bytes.length - 1);
-        if (draw.chance(25)) bytes = bytes.subarray(0, at);
-        else if (draw.chance(25)) bytes = Buffer.concat([bytes, bytes.subarray(at)]);
-        else bytes[at] = draw.int(0, 255);
-      }
+      const whole = randomBytes(draw, given.registry, given.message);
+      const input = draw.chance(50) ? damaged(draw, whole) : Buffer.concat([damagedPiece(given), whole]);
       const differs = (reason: string): boolean => {
         reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
         return STRICTER_WITH_BYTES.some((known) => known.test(reason));
       };
-      if (compareWriting(given, bytes, differs) !== undefined) written++;
+      if (compareWriting(given, input, differs) !== undefined) written++;
     });
     t.diagnostic(`${written} written; ${[...reasons].map(([reason, count]) => `${count}: ${reason}`).join("; ")}`);
   });
@@ -270,6 +266,41 @@ describe("compiled transcoders and protobuf-es, given random descriptors", () =>
     t.diagnostic(`${accepted} accepted`);
   });
 });
+
+// What takes the place of a varint: too long, too large, longer than it needs to be.
+const ODD_VARINTS = [
+  Buffer.from([...Buffer.alloc(10, 0xff), 1]),
+  Buffer.from([...Buffer.alloc(9, 0x88), 0x10]),
+  Buffer.from([...Buffer.alloc(9, 0x80), 0x02]),
+  Buffer.from([...Buffer.alloc(9, 0xff), 0x01]),
+  Buffer.from([0x8a, 0x80, 0x00]),
+];
+
+/** Bytes with one to three slips. */
+function damaged(draw: Draw, whole: Buffer): Buffer {
+  let bytes: Buffer = Buffer.from(whole);
+  for (let count = draw.int(1, 3); count > 0 && bytes.length > 0; count--) {
+    const at = draw.int(0, bytes.length - 1);
+    const how = draw.int(0, 4);
+    if (how === 0) bytes = bytes.subarray(0, at);
+    else if (how === 1) bytes = Buffer.concat([bytes, bytes.subarray(at)]);
+    else if (how === 2) bytes = Buffer.concat([bytes.subarray(0, at), draw.pick(ODD_VARINTS), bytes.subarray(at + 1)]);
+    else bytes[at] = draw.int(0, 255);
+  }
+  return bytes;
+}
+
+/** A message with slips as the value of a field: its length is right, and what follows may replace it. */
+function damagedPiece({ draw, registry, message }: Case): Buffer {
+  const fields = allFieldsOf(registry, message).filter((field) => field.message !== undefined);
+  if (fields.length === 0) return Buffer.alloc(0);
+  const field = draw.pick(fields);
+  const inner = damaged(draw, randomBytes(draw, registry, field.message as DescMessage, 1)); // as filtered
+  if (field.fieldKind === "map") return bytes(field.number, bytes(2, inner));
+  return "delimitedEncoding" in field && field.delimitedEncoding
+    ? group(field.number, inner)
+    : bytes(field.number, inner);
+}
 
 /** JSON with one to three of its values replaced, removed, moved or renamed. */
 function changeJson(draw: Draw, json: JsonValue): JsonValue {
