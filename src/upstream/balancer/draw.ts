@@ -40,6 +40,10 @@ export class Draw<C extends Candidate, E extends DrawEntry<C>> {
     return this.entries[Symbol.iterator]();
   }
 
+  has(candidate: C): boolean {
+    return this.byCandidate.has(candidate);
+  }
+
   get(candidate: C): E | undefined {
     return this.byCandidate.get(candidate);
   }

@@ -6,13 +6,15 @@ import { BEST_RANK, rankOf, type Balancer, type Candidate } from "./balancer.ts"
  */
 export function createPickFirst<C extends Candidate>(): Balancer<C> {
   let list: readonly C[] = [];
+  const ready = new Set<C>();
   let current: C | null = null;
   return {
     list(candidates) {
       list = candidates;
     },
-    add() {},
+    add: (candidate) => void ready.add(candidate),
     remove(candidate) {
+      ready.delete(candidate);
       if (current === candidate) current = null;
     },
     change() {},
@@ -21,7 +23,7 @@ export function createPickFirst<C extends Candidate>(): Balancer<C> {
       let best: C | null = null;
       let bestRank = -1;
       for (const candidate of list) {
-        if (candidate.connections === 0) continue;
+        if (!ready.has(candidate)) continue;
         const rank = rankOf(candidate, tried);
         if (rank <= bestRank) continue;
         best = candidate;

@@ -85,7 +85,7 @@ class ConsistentHash<C extends Candidate> implements Balancer<C> {
       let at = table.locate(hashKey);
       for (let step = 0; step < MAX_STEPS; step++) {
         const candidate = candidates[owners[at] as number] as C; // every place has an owner
-        if (candidate.connections > 0 && rankOf(candidate, tried) === BEST_RANK && this.isBelowBound(candidate)) {
+        if (this.ready.has(candidate) && rankOf(candidate, tried) === BEST_RANK && this.isBelowBound(candidate)) {
           return candidate;
         }
         if (++at === owners.length) at = 0;
