@@ -79,6 +79,8 @@ class ConsistentHash<C extends Candidate> implements Balancer<C> {
 
   pick(tried: readonly string[], hashKey: number): C | null {
     if (hashKey === NO_HASH_KEY) return this.ready.draw(tried)?.candidate ?? null;
+    // The first one is waited for: or keys would move as soon as it is there.
+    if (this.table === null) this.sliced.finishNow();
     const { table } = this;
     if (table !== null && table.owners.length > 0) {
       const { candidates, owners } = table;

@@ -27,6 +27,16 @@ export class Sliced<T> {
     this.stopTimer = this.clock.after(0, this.run);
   }
 
+  /** Runs what runs to its end now. */
+  finishNow(): void {
+    if (this.running === null) return;
+    this.stopTimer?.();
+    for (;;) {
+      const step = this.running.next();
+      if (step.done) return this.finish(step.value);
+    }
+  }
+
   close(): void {
     this.stopTimer?.();
     this.running = null;
