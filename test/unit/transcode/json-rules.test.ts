@@ -1,35 +1,8 @@
-import { type DescMessage, fromBinary, fromJsonString, toBinary, toJson } from "@bufbuild/protobuf";
-import assert from "node:assert/strict";
-import { describe, it } from "node:test";
-import { sameJson } from "../../support/conformance.ts";
-import { messageType, registry, Transcoder } from "../../support/protojson.ts";
+import { describe } from "node:test";
+import { type Accepted, checkAccepted, checkRefused, type Refused } from "../../support/json-rules.ts";
 
-// The rules of ProtoJSON (protobuf.dev/programming-guides/json) one by one, in its order. Every row goes both ways and
-// through protobuf-es as well, which must see the same message in the text and write the same JSON for it.
-
-interface Accepted {
-  readonly rule: string;
-  readonly type: string;
-  readonly json: string;
-  /** What is written for it; where it is left out, the same text. */
-  readonly canonical?: string;
-  readonly lenient?: boolean;
-  /** Why protobuf-es reads the text otherwise. */
-  readonly apart?: string;
-}
-
-interface Refused {
-  readonly rule: string;
-  readonly type: string;
-  readonly json: string;
-  /** `CODE path` */
-  readonly as: string;
-  /** Why protobuf-es takes it. */
-  readonly apart?: string;
-}
-
-const strict = new Transcoder();
-const lenient = new Transcoder({ unknownFields: "ignore" });
+// The rules of ProtoJSON (protobuf.dev/programming-guides/json) one by one, in its order; how far each goes is in
+// json-rules-edges.test.ts.
 
 const INTEGERS = ["int32", "uint32", "sint32", "fixed32", "sfixed32"];
 const WIDE = ["int64", "uint64", "sint64", "fixed64", "sfixed64"];
@@ -598,45 +571,5 @@ const refused: readonly Refused[] = [
   })),
 ];
 
-function oracleReads(message: DescMessage, json: string, ignoreUnknownFields: boolean): Uint8Array {
-  return toBinary(message, fromJsonString(message, json, { registry, ignoreUnknownFields }));
-}
-
-/** In the order of the fields, NaN equal to NaN. */
-function canonicalBytes(message: DescMessage, bytes: Uint8Array): string {
-  return Buffer.from(toBinary(message, fromBinary(message, bytes))).toString("hex");
-}
-
-describe("ProtoJSON, rule by rule", () => {
-  for (const { rule, type, json, canonical = json, lenient: ignores = false, apart } of accepted) {
-    it(rule, () => {
-      const message = messageType(type);
-      const bytes = (ignores ? lenient : strict).read(message, json);
-      assert.equal(strict.write(message, bytes), canonical);
-      // What was written is read as the same.
-      assert.equal(strict.read(message, canonical).toString("hex"), bytes.toString("hex"));
-      const isSame = (): void => {
-        const expected = oracleReads(message, json, ignores);
-        assert.equal(canonicalBytes(message, bytes), canonicalBytes(message, expected));
-        const written: unknown = toJson(message, fromBinary(message, bytes), { registry });
-        assert.ok(sameJson(written, JSON.parse(canonical), ""), JSON.stringify(written));
-      };
-      if (apart === undefined) isSame();
-      else assert.throws(isSame, `protobuf-es agrees by now: ${apart}`);
-    });
-  }
-});
-
-describe("ProtoJSON: what is refused", () => {
-  for (const { rule, type, json, as, apart } of refused) {
-    it(rule, () => {
-      const message = messageType(type);
-      const reason = strict.refusal(message, json);
-      assert.ok(reason === as || reason.startsWith(`${as}${as.includes(" ") ? ":" : " "}`), `${reason}, not ${as}`);
-      assert.ok(reason.length > as.length + 10, reason);
-      const oracle = (): unknown => oracleReads(message, json, false);
-      if (apart === undefined) assert.throws(oracle);
-      else assert.doesNotThrow(oracle, `protobuf-es refuses by now, too: ${apart}`);
-    });
-  }
-});
+describe("ProtoJSON, rule by rule", () => checkAccepted(accepted));
+describe("ProtoJSON: what is refused", () => checkRefused(refused));
