@@ -96,6 +96,12 @@ const rules: readonly Rule[] = [
     instead: "take it from core/node-http.ts, which costs a start 25 ms less",
   },
   {
+    name: "#private",
+    pattern: /\bthis\.#/,
+    isAllowed: () => false,
+    instead: "write private, as everywhere else",
+  },
+  {
     name: "console",
     pattern: /\bconsole\s*\.\s*\w/,
     isAllowed: (file) => file === "main.ts",

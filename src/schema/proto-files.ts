@@ -76,47 +76,47 @@ function withDescriptorProto(units: readonly FileUnit[]): readonly FileUnit[] {
 
 /** Reads files and what they import, depth first. */
 class UnitReader {
-  readonly #names: readonly string[];
-  readonly #include: readonly string[];
-  readonly #access: FileAccess;
-  readonly #problems: Problems;
-  readonly #done: FileUnit[] = [];
-  readonly #seen = new Set<string>();
+  private readonly names: readonly string[];
+  private readonly include: readonly string[];
+  private readonly access: FileAccess;
+  private readonly problems: Problems;
+  private readonly done: FileUnit[] = [];
+  private readonly seen = new Set<string>();
   /** Files whose imports are being read, outermost first. */
-  readonly #open: string[] = [];
+  private readonly open: string[] = [];
 
   constructor({ files, include }: ProtoFiles, access: FileAccess, problems: Problems) {
     const outside = files.filter((file) => path.isAbsolute(file) && nameBelow(include, file) === undefined);
-    this.#include = [...include, ...new Set(outside.map((file) => path.dirname(file)))];
-    this.#names = files.map((file) => (path.isAbsolute(file) ? (nameBelow(this.#include, file) ?? file) : file));
-    this.#access = access;
-    this.#problems = problems;
+    this.include = [...include, ...new Set(outside.map((file) => path.dirname(file)))];
+    this.names = files.map((file) => (path.isAbsolute(file) ? (nameBelow(this.include, file) ?? file) : file));
+    this.access = access;
+    this.problems = problems;
   }
 
   readAll(): readonly FileUnit[] {
-    for (const name of this.#names) this.#read(normalName(name), (message) => this.#problems.addFile(name, message));
-    return this.#done;
+    for (const name of this.names) this.read(normalName(name), (message) => this.problems.addFile(name, message));
+    return this.done;
   }
 
-  #read(name: string, complain: (message: string) => void): void {
-    if (this.#open.includes(name)) {
-      const cycle = [...this.#open.slice(this.#open.indexOf(name)), name].map((one) => `"${one}"`);
+  private read(name: string, complain: (message: string) => void): void {
+    if (this.open.includes(name)) {
+      const cycle = [...this.open.slice(this.open.indexOf(name)), name].map((one) => `"${one}"`);
       return complain(`files import each other: ${cycle.join(" imports ")}`);
     }
-    if (this.#seen.has(name)) return;
-    if (this.#seen.size >= MAX_FILES) return complain(`more than ${MAX_FILES} files are imported`);
-    this.#seen.add(name);
-    const found = findFile(name, this.#include, this.#access);
+    if (this.seen.has(name)) return;
+    if (this.seen.size >= MAX_FILES) return complain(`more than ${MAX_FILES} files are imported`);
+    this.seen.add(name);
+    const found = findFile(name, this.include, this.access);
     if ("problem" in found) return complain(found.problem);
-    const unit = parseFile(name, found.source, this.#problems);
-    this.#open.push(name);
-    for (const statement of unit.imports) this.#readImport(unit, statement);
-    this.#open.pop();
-    this.#done.push(unit);
+    const unit = parseFile(name, found.source, this.problems);
+    this.open.push(name);
+    for (const statement of unit.imports) this.readImport(unit, statement);
+    this.open.pop();
+    this.done.push(unit);
   }
 
-  #readImport(unit: FileUnit, { name, offset }: ImportStatement): void {
-    this.#read(name, (message) => this.#problems.add(unit.source, offset, message));
+  private readImport(unit: FileUnit, { name, offset }: ImportStatement): void {
+    this.read(name, (message) => this.problems.add(unit.source, offset, message));
   }
 }
 

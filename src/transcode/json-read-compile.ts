@@ -122,14 +122,14 @@ function isZero(from: number, to: number): boolean {
 
 /** The source of one reader and the values that it uses, under names that count up. */
 class Unit {
-  readonly #names = new Map<unknown, string>();
+  private readonly names = new Map<unknown, string>();
 
   /** The name under which the source finds `value`. */
   use(value: unknown): string {
-    let name = this.#names.get(value);
+    let name = this.names.get(value);
     if (name === undefined) {
-      name = `v${this.#names.size}`;
-      this.#names.set(value, name);
+      name = `v${this.names.size}`;
+      this.names.set(value, name);
     }
     return name;
   }
@@ -143,7 +143,7 @@ class Unit {
   }
 
   compile(body: string): Read {
-    const values = { ...HELPERS, ...Object.fromEntries([...this.#names].map(([value, name]) => [name, value])) };
+    const values = { ...HELPERS, ...Object.fromEntries([...this.names].map(([value, name]) => [name, value])) };
     const source = `"use strict";return function(o){const I=S.bytes;${body}}`;
     return new Function(...Object.keys(values), source)(...Object.values(values)) as Read;
   }

@@ -11,36 +11,36 @@ import { varint32, varint64 } from "./wire.ts";
 
 /** Finds names given as UTF-8 bytes, with no string made and no object keyed by what a client sent. */
 export class NameTable {
-  readonly #mask: number;
+  private readonly mask: number;
   /**
-   * Open addressing, at most a quarter full. Four numbers a slot: hash, start and end of the name in `#bytes`, value + 1
+   * Open addressing, at most a quarter full. Four numbers a slot: hash, start and end of the name in `bytes`, value + 1
    * (0 in an empty slot).
    */
-  readonly #slots: Int32Array;
-  readonly #bytes: Uint8Array;
+  private readonly slots: Int32Array;
+  private readonly bytes: Uint8Array;
 
   /** `values` are what `find` gives for the names; none is negative. A name may be empty: that of a field `_`. */
   constructor(values: ReadonlyMap<string, number>) {
     const size = 2 ** Math.ceil(Math.log2(Math.max(values.size, 1) * 4));
-    this.#mask = size - 1;
-    this.#slots = new Int32Array(size * 4);
-    this.#bytes = Buffer.from([...values.keys()].join(""));
+    this.mask = size - 1;
+    this.slots = new Int32Array(size * 4);
+    this.bytes = Buffer.from([...values.keys()].join(""));
     let start = 0;
     for (const [name, value] of values) {
       const end = start + Buffer.byteLength(name);
-      const hash = hashOf(this.#bytes, start, end);
-      let slot = this.#slotOf(hash);
-      while (this.#slots[slot + 3] !== 0) slot = this.#nextSlot(slot);
-      this.#slots.set([hash, start, end, value + 1], slot);
+      const hash = hashOf(this.bytes, start, end);
+      let slot = this.slotOf(hash);
+      while (this.slots[slot + 3] !== 0) slot = this.nextSlot(slot);
+      this.slots.set([hash, start, end, value + 1], slot);
       start = end;
     }
   }
 
   /** The value of the name in [from, to) of `text`, whose `hashOf` is `hash`; -1 where there is none. */
   find(text: Uint8Array, from: number, to: number, hash: number): number {
-    const slots = this.#slots;
-    const bytes = this.#bytes;
-    for (let slot = this.#slotOf(hash); ; slot = this.#nextSlot(slot)) {
+    const slots = this.slots;
+    const bytes = this.bytes;
+    for (let slot = this.slotOf(hash); ; slot = this.nextSlot(slot)) {
       const value = slots[slot + 3] as number;
       if (value === 0) return -1;
       if (slots[slot] !== hash) continue;
@@ -64,12 +64,12 @@ export class NameTable {
     return this.find(text, from, to, hashOf(text, from, to));
   }
 
-  #slotOf(hash: number): number {
-    return ((hash ^ (hash >>> 15)) & this.#mask) << 2;
+  private slotOf(hash: number): number {
+    return ((hash ^ (hash >>> 15)) & this.mask) << 2;
   }
 
-  #nextSlot(slot: number): number {
-    return (((slot >> 2) + 1) & this.#mask) << 2;
+  private nextSlot(slot: number): number {
+    return (((slot >> 2) + 1) & this.mask) << 2;
   }
 }
 

@@ -86,15 +86,15 @@ export function openEtcd(address: string, tls: TlsClient | null = null): EtcdCli
 }
 
 class GrpcEtcdClient implements EtcdClient {
-  readonly #client: Client;
-  readonly #sockets: SocketKeeper;
+  private readonly client: Client;
+  private readonly sockets: SocketKeeper;
   /** Cancels what is under way: `Client.close` alone leaves calls to end by themselves. */
-  readonly #cancels = new Set<() => void>();
-  #closed = false;
+  private readonly cancels = new Set<() => void>();
+  private closed = false;
 
   constructor(address: string, tls: TlsClient | null) {
-    this.#sockets = new SocketKeeper(address, tls);
-    this.#client = new Client(`dns:${address}`, this.#sockets, {
+    this.sockets = new SocketKeeper(address, tls);
+    this.client = new Client(`dns:${address}`, this.sockets, {
       // The shared pool would hand the next client this one's broken connection, with its growing reconnect delay.
       "grpc.use_local_subchannel_pool": 1,
       "grpc.enable_retries": 0,
@@ -112,9 +112,9 @@ class GrpcEtcdClient implements EtcdClient {
     timeoutMs: number,
     token = "",
   ): Promise<Response> {
-    if (this.#closed) return Promise.reject(closedError());
+    if (this.closed) return Promise.reject(closedError());
     return new Promise((resolve, reject) => {
-      const call = this.#client.makeUnaryRequest(
+      const call = this.client.makeUnaryRequest(
         rpc.path,
         rpc.requestSerialize,
         rpc.responseDeserialize,
@@ -122,13 +122,13 @@ class GrpcEtcdClient implements EtcdClient {
         metadataOf(token),
         { deadline: Date.now() + timeoutMs },
         (error, response) => {
-          this.#cancels.delete(cancel);
+          this.cancels.delete(cancel);
           if (error === null && response !== undefined) resolve(response);
           else reject(toEtcdError(error, timeoutMs));
         },
       );
       const cancel = (): void => call.cancel();
-      this.#cancels.add(cancel);
+      this.cancels.add(cancel);
     });
   }
 
@@ -137,39 +137,39 @@ class GrpcEtcdClient implements EtcdClient {
     listener: EtcdStreamListener<Response>,
     token = "",
   ): EtcdStream<Request> {
-    if (this.#closed) {
+    if (this.closed) {
       queueMicrotask(() => listener.onEnd(closedError()));
       return { send: () => {} };
     }
     const metadata = metadataOf(token);
     metadata.set("hasleader", "true");
-    const stream: ClientDuplexStream<Request, Response> = this.#client.makeBidiStreamRequest(
+    const stream: ClientDuplexStream<Request, Response> = this.client.makeBidiStreamRequest(
       rpc.path,
       rpc.requestSerialize,
       rpc.responseDeserialize,
       metadata,
     );
     const cancel = (): void => stream.cancel();
-    this.#cancels.add(cancel);
+    this.cancels.add(cancel);
     stream.on("data", (message: Response) => {
-      if (!this.#closed) listener.onMessage(message);
+      if (!this.closed) listener.onMessage(message);
     });
     // "status" follows every end; "error" repeats it for all but OK and would crash the process if nobody listened.
     stream.on("error", () => {});
     stream.on("status", ({ code, details }) => {
-      this.#cancels.delete(cancel);
+      this.cancels.delete(cancel);
       listener.onEnd(new EtcdError(code, code === Code.Ok ? "etcd ended the stream" : tidy(details)));
     });
     return { send: (request) => void stream.write(request) };
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    for (const cancel of this.#cancels) cancel();
-    this.#cancels.clear();
-    this.#client.close();
-    this.#sockets.close();
+    if (this.closed) return;
+    this.closed = true;
+    for (const cancel of this.cancels) cancel();
+    this.cancels.clear();
+    this.client.close();
+    this.sockets.close();
   }
 }
 

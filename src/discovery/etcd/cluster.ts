@@ -41,69 +41,69 @@ const REFUSED_WAIT_MS = 5000;
 
 class WatchedCluster implements EtcdCluster {
   readonly clock: Clock;
-  readonly #random: Random;
-  readonly #relistMs: number;
-  readonly #limits: PrefixLimits;
-  readonly #members: EtcdMembers;
-  readonly #redial: Redial;
-  readonly #watches = new Set<Watch>();
-  #session: Session | undefined;
-  #cancelDial: (() => void) | undefined;
+  private readonly random: Random;
+  private readonly relistMs: number;
+  private readonly limits: PrefixLimits;
+  private readonly members: EtcdMembers;
+  private readonly redial: Redial;
+  private readonly watches = new Set<Watch>();
+  private session: Session | undefined;
+  private cancelDial: (() => void) | undefined;
 
   constructor(options: EtcdClusterOptions) {
     this.clock = options.clock ?? systemClock;
-    this.#relistMs = options.relistMs ?? RELIST_MS;
-    this.#limits = options.limits ?? PREFIX_LIMITS;
-    this.#random = options.random ?? systemRandom;
-    this.#members = etcdMembers(options);
-    this.#redial = createRedial(this.#members.addresses, this.#random);
+    this.relistMs = options.relistMs ?? RELIST_MS;
+    this.limits = options.limits ?? PREFIX_LIMITS;
+    this.random = options.random ?? systemRandom;
+    this.members = etcdMembers(options);
+    this.redial = createRedial(this.members.addresses, this.random);
   }
 
   watchPrefix(prefix: string, listener: WatchListener): () => void {
     const watch = new Watch(prefix, listener);
-    this.#watches.add(watch);
-    if (this.#session !== undefined) this.#session.follow(watch);
-    else if (this.#cancelDial === undefined) this.#dial();
+    this.watches.add(watch);
+    if (this.session !== undefined) this.session.follow(watch);
+    else if (this.cancelDial === undefined) this.dial();
     return () => {
-      if (!this.#watches.delete(watch)) return;
-      if (this.#watches.size === 0) this.close();
-      else this.#session?.unfollow(watch);
+      if (!this.watches.delete(watch)) return;
+      if (this.watches.size === 0) this.close();
+      else this.session?.unfollow(watch);
     };
   }
 
   close(): void {
-    this.#watches.clear();
-    this.#cancelDial?.();
-    this.#cancelDial = undefined;
-    this.#session?.close();
-    this.#session = undefined;
+    this.watches.clear();
+    this.cancelDial?.();
+    this.cancelDial = undefined;
+    this.session?.close();
+    this.session = undefined;
   }
 
-  #dial(): void {
-    this.#cancelDial = undefined;
+  private dial(): void {
+    this.cancelDial = undefined;
     const session = new Session({
-      client: this.#members.open(this.#redial.address),
+      client: this.members.open(this.redial.address),
       clock: this.clock,
-      random: this.#random,
-      relistMs: this.#relistMs,
-      limits: this.#limits,
-      onFailed: (error) => this.#onFailed(session, error),
+      random: this.random,
+      relistMs: this.relistMs,
+      limits: this.limits,
+      onFailed: (error) => this.onFailed(session, error),
     });
-    this.#session = session;
-    for (const watch of this.#watches) session.follow(watch);
+    this.session = session;
+    for (const watch of this.watches) session.follow(watch);
   }
 
-  #onFailed(session: Session, error: EtcdError): void {
-    this.#session = undefined;
+  private onFailed(session: Session, error: EtcdError): void {
+    this.session = undefined;
     const { goodSinceMs } = session;
     const wasGood = goodSinceMs !== undefined && this.clock.now() - goodSinceMs >= STABLE_MS;
     // A token that expired is no trouble: the same member gives another at once.
-    if (wasGood && error.isTokenRefused) return this.#dial();
-    if (wasGood) this.#redial.succeeded();
-    const waitMs = this.#redial.failed();
+    if (wasGood && error.isTokenRefused) return this.dial();
+    if (wasGood) this.redial.succeeded();
+    const waitMs = this.redial.failed();
     const isRefused = !error.isConnectionLost;
-    this.#cancelDial = this.clock.after(isRefused ? Math.max(waitMs, REFUSED_WAIT_MS) : waitMs, () => this.#dial());
+    this.cancelDial = this.clock.after(isRefused ? Math.max(waitMs, REFUSED_WAIT_MS) : waitMs, () => this.dial());
     // A listener may end its watch, or the last of all, while it is told.
-    for (const watch of [...this.#watches]) watch.trouble(error.message);
+    for (const watch of [...this.watches]) watch.trouble(error.message);
   }
 }

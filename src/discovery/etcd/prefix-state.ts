@@ -14,66 +14,66 @@ export interface EtcdEntry {
 
 /** What a prefix holds, kept current by lists and events. */
 export class PrefixState {
-  #entries = new Map<string, EtcdEntry>();
-  #revision = 0n;
-  #length = 0;
+  private byKey = new Map<string, EtcdEntry>();
+  private lastRevision = 0n;
+  private length = 0;
 
   get entries(): ReadonlyMap<string, EtcdEntry> {
-    return this.#entries;
+    return this.byKey;
   }
 
   /** Of the last list or event; 0 before the first list. */
   get revision(): bigint {
-    return this.#revision;
+    return this.lastRevision;
   }
 
   /** Events have made more of it than is kept; a list does so never. */
   exceeds({ keys, bytes }: PrefixLimits): boolean {
-    return this.#entries.size > keys || this.#length > bytes;
+    return this.byKey.size > keys || this.length > bytes;
   }
 
   /** Takes the list as the truth; whether anything differs from before. */
   applyList(list: EtcdList): boolean {
-    const before = this.#entries;
-    let changed = this.#revision === 0n;
-    this.#entries = new Map();
-    this.#length = 0;
+    const before = this.byKey;
+    let changed = this.lastRevision === 0n;
+    this.byKey = new Map();
+    this.length = 0;
     for (const kv of list.kvs) {
       const entry = toEntry(kv);
       const known = before.get(entry.key);
       // The value counts, too: after a loss of data the same revision may hold something else.
       const isKnown = known !== undefined && known.modRevision === entry.modRevision && known.value === entry.value;
       if (!isKnown) changed = true;
-      this.#put(isKnown ? known : entry);
+      this.put(isKnown ? known : entry);
     }
-    this.#revision = list.revision;
-    return changed || before.size !== this.#entries.size;
+    this.lastRevision = list.revision;
+    return changed || before.size !== this.byKey.size;
   }
 
   /** Applies events in order; how many were news. Those that the last list has shown already are none. */
   applyEvents(events: readonly WatchEvent[]): number {
-    const from = this.#revision;
+    const from = this.lastRevision;
     let applied = 0;
     for (const { type, kv } of events) {
       const revision = BigInt(kv.mod_revision);
       if (revision <= from) continue;
-      if (type === "PUT") this.#put(toEntry(kv));
-      else this.#delete(keyText(kv.key));
+      if (type === "PUT") this.put(toEntry(kv));
+      else this.delete(keyText(kv.key));
       // Not the header's revision: in a batch for a watch that lags it is ahead of the batch's last event.
-      if (revision > this.#revision) this.#revision = revision;
+      if (revision > this.lastRevision) this.lastRevision = revision;
       applied += 1;
     }
     return applied;
   }
 
-  #put(entry: EtcdEntry): void {
-    this.#length += lengthOf(entry) - lengthOf(this.#entries.get(entry.key));
-    this.#entries.set(entry.key, entry);
+  private put(entry: EtcdEntry): void {
+    this.length += lengthOf(entry) - lengthOf(this.byKey.get(entry.key));
+    this.byKey.set(entry.key, entry);
   }
 
-  #delete(key: string): void {
-    this.#length -= lengthOf(this.#entries.get(key));
-    this.#entries.delete(key);
+  private delete(key: string): void {
+    this.length -= lengthOf(this.byKey.get(key));
+    this.byKey.delete(key);
   }
 }
 

@@ -50,68 +50,68 @@ export function createRegistrar(options: RegistrarOptions): Registration {
  */
 class Registrar implements Registration {
   readonly ready: Promise<void>;
-  readonly #options: RegistrarOptions;
-  readonly #redial: Redial;
-  readonly #members: EtcdMembers;
-  readonly #ready = Promise.withResolvers<void>();
-  readonly #run: Promise<void>;
-  #isServing: boolean;
-  #client: EtcdClient | undefined;
-  #lease: Lease | undefined;
+  private readonly options: RegistrarOptions;
+  private readonly redial: Redial;
+  private readonly members: EtcdMembers;
+  private readonly firstPut = Promise.withResolvers<void>();
+  private readonly run: Promise<void>;
+  private isServing: boolean;
+  private client: EtcdClient | undefined;
+  private lease: Lease | undefined;
   /** The lease with which all keys were put last; a put may fail after its lease was granted. */
-  #leaseOfKeys: string | undefined;
-  #troubled = false;
-  #closing: Promise<void> | undefined;
-  #hasNews = false;
-  #endPause: () => void = () => {};
+  private leaseOfKeys: string | undefined;
+  private troubled = false;
+  private closing: Promise<void> | undefined;
+  private hasNews = false;
+  private endPause: () => void = () => {};
 
   constructor(options: RegistrarOptions) {
-    this.#options = options;
-    this.#isServing = options.isServing;
-    this.#members = etcdMembers(options);
-    this.#redial = createRedial(this.#members.addresses, options.random);
-    this.ready = this.#ready.promise;
+    this.options = options;
+    this.isServing = options.isServing;
+    this.members = etcdMembers(options);
+    this.redial = createRedial(this.members.addresses, options.random);
+    this.ready = this.firstPut.promise;
     this.ready.catch(() => {}); // nobody has to wait for it
-    this.#run = this.#keepRegistered();
+    this.run = this.keepRegistered();
   }
 
   get keys(): readonly string[] {
-    const lease = this.#leaseOfKeys;
-    return lease === undefined ? [] : this.#options.entries.map(({ keyOf }) => keyOf(lease));
+    const lease = this.leaseOfKeys;
+    return lease === undefined ? [] : this.options.entries.map(({ keyOf }) => keyOf(lease));
   }
 
   setServing(isServing: boolean): void {
-    if (isServing === this.#isServing) return;
-    this.#isServing = isServing;
-    this.#wake();
+    if (isServing === this.isServing) return;
+    this.isServing = isServing;
+    this.wake();
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
+    this.closing ??= this.closeNow();
+    return this.closing;
   }
 
-  async #close(): Promise<void> {
-    this.#wake();
-    this.#client?.close();
-    await this.#run;
-    if (this.#lease !== undefined) await this.#revokeAnywhere(this.#lease);
-    const endpoints = this.#options.endpoints.join(", ");
-    this.#ready.reject(gatewayError("ETCD_UNAVAILABLE", { endpoints, reason: "closed before the key was put" }));
+  private async closeNow(): Promise<void> {
+    this.wake();
+    this.client?.close();
+    await this.run;
+    if (this.lease !== undefined) await this.revokeAnywhere(this.lease);
+    const endpoints = this.options.endpoints.join(", ");
+    this.firstPut.reject(gatewayError("ETCD_UNAVAILABLE", { endpoints, reason: "closed before the key was put" }));
   }
 
-  async #keepRegistered(): Promise<void> {
-    while (this.#closing === undefined) {
-      const client = this.#members.open(this.#redial.address);
-      this.#client = client;
+  private async keepRegistered(): Promise<void> {
+    while (this.closing === undefined) {
+      const client = this.members.open(this.redial.address);
+      this.client = client;
       try {
-        await this.#keepWith(client);
+        await this.keepWith(client);
       } catch (error) {
         if (!(error instanceof EtcdError)) throw error;
-        if (this.#closing !== undefined) return;
-        this.#trouble(error.message);
-        this.#hasNews = false;
-        await this.#pause(this.#redial.failed());
+        if (this.closing !== undefined) return;
+        this.trouble(error.message);
+        this.hasNews = false;
+        await this.pause(this.redial.failed());
       } finally {
         client.close();
       }
@@ -119,21 +119,21 @@ class Registrar implements Registration {
   }
 
   /** Ends when the connection broke, by rejecting, or by `close`. */
-  async #keepWith(client: EtcdClient): Promise<void> {
-    const { clock } = this.#options;
+  private async keepWith(client: EtcdClient): Promise<void> {
+    const { clock } = this.options;
     let broken: EtcdError | undefined;
     let isOver = false;
     const keeper = keepLease(client, clock, (error) => {
       broken = error;
       // Later it would cut short the wait before the next connection.
-      if (!isOver) this.#wake();
+      if (!isOver) this.wake();
     });
     try {
-      while (this.#closing === undefined) {
-        this.#hasNews = false;
-        const nextMs = this.#isServing ? await this.#keep(client, keeper) : await this.#withdraw(client);
-        this.#recovered();
-        if (broken === undefined) await this.#pause(nextMs);
+      while (this.closing === undefined) {
+        this.hasNews = false;
+        const nextMs = this.isServing ? await this.keep(client, keeper) : await this.withdraw(client);
+        this.recovered();
+        if (broken === undefined) await this.pause(nextMs);
         if (broken !== undefined) throw broken;
       }
     } finally {
@@ -142,18 +142,18 @@ class Registrar implements Registration {
   }
 
   /** Sees to it that lease and keys are there; milliseconds until they are looked at again. */
-  async #keep(client: EtcdClient, keeper: LeaseKeeper): Promise<number> {
-    const { entries, ttlSeconds, onEvent } = this.#options;
-    if (this.#lease !== undefined && !(await keeper.beat(this.#lease.id))) {
-      onEvent({ type: "lease_lost", keys: this.keys, lease: this.#lease.id });
-      this.#lease = undefined;
-      this.#leaseOfKeys = undefined;
+  private async keep(client: EtcdClient, keeper: LeaseKeeper): Promise<number> {
+    const { entries, ttlSeconds, onEvent } = this.options;
+    if (this.lease !== undefined && !(await keeper.beat(this.lease.id))) {
+      onEvent({ type: "lease_lost", keys: this.keys, lease: this.lease.id });
+      this.lease = undefined;
+      this.leaseOfKeys = undefined;
     }
-    this.#lease ??= await grantLease(client, ttlSeconds);
-    const { id } = this.#lease;
+    this.lease ??= await grantLease(client, ttlSeconds);
+    const { id } = this.lease;
     for (const entry of entries) {
       const key = entry.keyOf(id);
-      if (this.#leaseOfKeys === id) {
+      if (this.leaseOfKeys === id) {
         if (await exists(client, key)) continue;
         onEvent({ type: "key_lost", key, lease: id });
       }
@@ -161,70 +161,70 @@ class Registrar implements Registration {
       await client.call(etcdRpc.put, request, LEASE_TIMEOUT_MS);
       onEvent({ type: "registered", key, lease: id });
     }
-    this.#leaseOfKeys = id;
-    this.#ready.resolve();
-    return (this.#lease.ttlSeconds * 1000) / 3;
+    this.leaseOfKeys = id;
+    this.firstPut.resolve();
+    return (this.lease.ttlSeconds * 1000) / 3;
   }
 
   /** Takes the keys away; there is nothing to do then until `setServing`. */
-  async #withdraw(client: EtcdClient): Promise<number> {
-    if (this.#lease !== undefined) {
-      await revokeLease(client, this.#lease.id, LEASE_TIMEOUT_MS);
-      this.#forgetLease(true);
+  private async withdraw(client: EtcdClient): Promise<number> {
+    if (this.lease !== undefined) {
+      await revokeLease(client, this.lease.id, LEASE_TIMEOUT_MS);
+      this.forgetLease(true);
     }
     return Infinity;
   }
 
   /** Tells once that the keys are gone, or (`revoked` false) will be with their lease. */
-  #forgetLease(revoked: boolean): void {
+  private forgetLease(revoked: boolean): void {
     const { keys } = this;
-    this.#lease = undefined;
-    this.#leaseOfKeys = undefined;
-    this.#options.onEvent({ type: "deregistered", keys, revoked });
+    this.lease = undefined;
+    this.leaseOfKeys = undefined;
+    this.options.onEvent({ type: "deregistered", keys, revoked });
   }
 
   /** Revoking, unlike deleting, spares the key of a later process with the same address. */
-  async #revokeAnywhere(lease: Lease): Promise<void> {
-    const { clock } = this.#options;
+  private async revokeAnywhere(lease: Lease): Promise<void> {
+    const { clock } = this.options;
     const deadlineMs = clock.now() + LEASE_TIMEOUT_MS;
-    for (let tries = 0; tries < this.#members.addresses.length && clock.now() < deadlineMs; tries++) {
-      const client = this.#members.open(this.#redial.address);
+    for (let tries = 0; tries < this.members.addresses.length && clock.now() < deadlineMs; tries++) {
+      const client = this.members.open(this.redial.address);
       try {
         await revokeLease(client, lease.id, deadlineMs - clock.now());
-        return this.#forgetLease(true);
+        return this.forgetLease(true);
       } catch {
-        this.#redial.failed(); // told as `revoked: false` once no member answered
+        this.redial.failed(); // told as `revoked: false` once no member answered
       } finally {
         client.close();
       }
     }
-    this.#forgetLease(false);
+    this.forgetLease(false);
   }
 
-  #trouble(reason: string): void {
-    if (this.#troubled) return;
-    this.#troubled = true;
-    this.#options.onEvent({ type: "trouble", reason });
+  private trouble(reason: string): void {
+    if (this.troubled) return;
+    this.troubled = true;
+    this.options.onEvent({ type: "trouble", reason });
   }
 
-  #recovered(): void {
-    this.#redial.succeeded();
-    if (!this.#troubled) return;
-    this.#troubled = false;
-    this.#options.onEvent({ type: "recovered" });
+  private recovered(): void {
+    this.redial.succeeded();
+    if (!this.troubled) return;
+    this.troubled = false;
+    this.options.onEvent({ type: "recovered" });
   }
 
-  #wake(): void {
-    this.#hasNews = true;
-    this.#endPause();
+  private wake(): void {
+    this.hasNews = true;
+    this.endPause();
   }
 
   /** Waits, or until there are news, also those that came since they were last looked at. */
-  #pause(ms: number): Promise<void> {
+  private pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
-      if (this.#hasNews) return resolve();
-      const cancel = this.#options.clock.after(ms, resolve);
-      this.#endPause = () => {
+      if (this.hasNews) return resolve();
+      const cancel = this.options.clock.after(ms, resolve);
+      this.endPause = () => {
         cancel();
         resolve();
       };

@@ -34,53 +34,53 @@ export function createEtcdResolver(options: EtcdResolverOptions): Resolver {
 }
 
 class EtcdResolver implements Resolver {
-  readonly #options: EtcdResolverOptions;
-  readonly #prefix: string;
+  private readonly options: EtcdResolverOptions;
+  private readonly prefix: string;
   /** What the current keys say; an entry that did not change is not decoded, nor reported, again. */
-  #decoded = new Map<EtcdEntry, Decoded>();
-  #told: readonly Endpoint[] | undefined;
-  #leftOut = 0;
-  #stop: () => void = () => {};
-  #cancelTell: (() => void) | undefined;
+  private decoded = new Map<EtcdEntry, Decoded>();
+  private told: readonly Endpoint[] | undefined;
+  private leftOut = 0;
+  private stop: () => void = () => {};
+  private cancelTell: (() => void) | undefined;
 
   constructor(options: EtcdResolverOptions) {
-    this.#options = options;
-    this.#prefix = servicePrefix(options.service, options.prefix ?? "");
+    this.options = options;
+    this.prefix = servicePrefix(options.service, options.prefix ?? "");
   }
 
   start(listener: ResolverListener): void {
-    const source = this.#prefix;
-    const { cluster } = this.#options;
-    this.#stop = cluster.watchPrefix(source, {
+    const source = this.prefix;
+    const { cluster } = this.options;
+    this.stop = cluster.watchPrefix(source, {
       onEntries: (entries, cause) => {
-        this.#emit(cause.type === "list" ? { ...cause, source, keys: entries.size } : { ...cause, source });
-        if (cause.type === "list") this.#tell(entries, listener);
-        else this.#cancelTell ??= cluster.clock.after(COALESCE_MS, () => this.#tell(entries, listener));
+        this.emit(cause.type === "list" ? { ...cause, source, keys: entries.size } : { ...cause, source });
+        if (cause.type === "list") this.tell(entries, listener);
+        else this.cancelTell ??= cluster.clock.after(COALESCE_MS, () => this.tell(entries, listener));
       },
-      onCompacted: (revision) => this.#emit({ type: "compacted", source, revision }),
+      onCompacted: (revision) => this.emit({ type: "compacted", source, revision }),
       onTrouble: (reason) => {
-        this.#emit({ type: "trouble", source, reason });
+        this.emit({ type: "trouble", source, reason });
         listener.onTrouble(reason);
       },
       onRecovered: () => {
-        this.#emit({ type: "recovered", source });
+        this.emit({ type: "recovered", source });
         listener.onRecovered();
       },
     });
   }
 
   close(): void {
-    this.#stop();
-    this.#cancelTell?.();
+    this.stop();
+    this.cancelTell?.();
   }
 
-  #tell(entries: ReadonlyMap<string, EtcdEntry>, listener: ResolverListener): void {
-    this.#cancelTell?.();
-    this.#cancelTell = undefined;
-    const endpoints = this.#endpointsOf(entries);
-    if (this.#told !== undefined && isSameList(this.#told, endpoints)) return;
-    this.#told = endpoints;
-    this.#emit({ type: "endpoints", source: this.#prefix, count: endpoints.length });
+  private tell(entries: ReadonlyMap<string, EtcdEntry>, listener: ResolverListener): void {
+    this.cancelTell?.();
+    this.cancelTell = undefined;
+    const endpoints = this.endpointsOf(entries);
+    if (this.told !== undefined && isSameList(this.told, endpoints)) return;
+    this.told = endpoints;
+    this.emit({ type: "endpoints", source: this.prefix, count: endpoints.length });
     listener.onEndpoints(endpoints);
   }
 
@@ -88,13 +88,13 @@ class EtcdResolver implements Resolver {
    * Each address once, in the order of addresses. Where several keys hold one address, the one written last speaks for
    * it: an instance that restarts registers anew before its old lease expires.
    */
-  #endpointsOf(entries: ReadonlyMap<string, EtcdEntry>): readonly Endpoint[] {
-    const connections = this.#options.connections ?? 1;
+  private endpointsOf(entries: ReadonlyMap<string, EtcdEntry>): readonly Endpoint[] {
+    const connections = this.options.connections ?? 1;
     const newest = new Map<string, { endpoint: Endpoint; modRevision: bigint }>();
     const decoded = new Map<EtcdEntry, Decoded>();
     const refused: BadValue[] = [];
     for (const entry of entries.values()) {
-      let value = this.#decoded.get(entry);
+      let value = this.decoded.get(entry);
       if (value === undefined) {
         value = decodeValue(entry.key, entry.value);
         for (const reason of value.refused) refused.push({ key: entry.key, reason });
@@ -106,31 +106,31 @@ class EtcdResolver implements Resolver {
         newest.set(address, { endpoint: { address, connections, weight, zone }, modRevision: entry.modRevision });
       }
     }
-    this.#decoded = decoded;
-    this.#report(refused);
+    this.decoded = decoded;
+    this.report(refused);
     const endpoints = [...newest.values()].map(({ endpoint }) => endpoint);
     endpoints.sort((a, b) => (a.address < b.address ? -1 : 1));
-    this.#bound(endpoints);
+    this.bound(endpoints);
     return endpoints;
   }
 
-  #report(refused: readonly BadValue[]): void {
-    const source = this.#prefix;
-    for (const { key, reason } of refused.slice(0, MAX_REPORTS)) this.#emit({ type: "bad_value", source, key, reason });
+  private report(refused: readonly BadValue[]): void {
+    const source = this.prefix;
+    for (const { key, reason } of refused.slice(0, MAX_REPORTS)) this.emit({ type: "bad_value", source, key, reason });
     const more = refused.length - MAX_REPORTS;
-    if (more > 0) this.#emit({ type: "bad_value", source, key: "", reason: `${more} more values were left out` });
+    if (more > 0) this.emit({ type: "bad_value", source, key: "", reason: `${more} more values were left out` });
   }
 
-  #bound(endpoints: Endpoint[]): void {
+  private bound(endpoints: Endpoint[]): void {
     const leftOut = Math.max(0, endpoints.length - MAX_ENDPOINTS);
     endpoints.length -= leftOut;
-    if (leftOut > 0 && leftOut !== this.#leftOut) {
-      this.#emit({ type: "too_many", source: this.#prefix, count: leftOut });
+    if (leftOut > 0 && leftOut !== this.leftOut) {
+      this.emit({ type: "too_many", source: this.prefix, count: leftOut });
     }
-    this.#leftOut = leftOut;
+    this.leftOut = leftOut;
   }
 
-  #emit(event: DiscoveryEvent): void {
-    this.#options.onEvent?.(event);
+  private emit(event: DiscoveryEvent): void {
+    this.options.onEvent?.(event);
   }
 }

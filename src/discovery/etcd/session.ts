@@ -49,124 +49,120 @@ interface Followed {
  * Whatever is odd within a session (a revision that goes back, a canceled watch) ends in a list as well.
  */
 export class Session {
-  readonly #options: SessionOptions;
-  readonly #stream: EtcdStream<WatchRequest>;
-  readonly #followed = new Map<Watch, Followed>();
-  readonly #byId = new Map<string, Followed>();
+  private readonly options: SessionOptions;
+  private readonly stream: EtcdStream<WatchRequest>;
+  private readonly followed = new Map<Watch, Followed>();
+  private readonly byId = new Map<string, Followed>();
   /** Watches that were asked for, in order: etcd answers in this order, and a refusal may carry no id. */
-  readonly #asked: { readonly id: string; readonly followed: Followed }[] = [];
-  #lastId = 0;
-  #lastHeardMs: number;
-  #cancelProbe: () => void = () => {};
-  #cancelRelist: () => void = () => {};
-  #goodSinceMs: number | undefined;
-  #ended = false;
+  private readonly asked: { readonly id: string; readonly followed: Followed }[] = [];
+  private lastId = 0;
+  private lastHeardMs: number;
+  private cancelProbe: () => void = () => {};
+  private cancelRelist: () => void = () => {};
+  /** Since when watches run, by the clock; undefined before. */
+  goodSinceMs: number | undefined;
+  private ended = false;
 
   constructor(options: SessionOptions) {
-    this.#options = options;
-    this.#lastHeardMs = options.clock.now();
-    this.#stream = options.client.stream(etcdRpc.watch, {
-      onMessage: (response) => this.#onResponse(response),
-      onEnd: (error) => this.#fail(error),
+    this.options = options;
+    this.lastHeardMs = options.clock.now();
+    this.stream = options.client.stream(etcdRpc.watch, {
+      onMessage: (response) => this.onResponse(response),
+      onEnd: (error) => this.fail(error),
     });
-    this.#probeLater(SILENCE_MS);
-    this.#relistLater();
-  }
-
-  /** Since when watches run, by the clock; undefined before. */
-  get goodSinceMs(): number | undefined {
-    return this.#goodSinceMs;
+    this.probeLater(SILENCE_MS);
+    this.relistLater();
   }
 
   follow(watch: Watch): void {
     const followed: Followed = { watch, lists: 0, id: undefined, fragments: [], cancelRetry: () => {} };
-    this.#followed.set(watch, followed);
-    void this.#list(followed, watch.state.revision === 0n ? "start" : "reconnect");
+    this.followed.set(watch, followed);
+    void this.list(followed, watch.state.revision === 0n ? "start" : "reconnect");
   }
 
   unfollow(watch: Watch): void {
-    const followed = this.#followed.get(watch);
+    const followed = this.followed.get(watch);
     if (followed === undefined) return;
     followed.cancelRetry();
-    this.#followed.delete(watch);
-    this.#cancelWatch(followed);
+    this.followed.delete(watch);
+    this.cancelWatch(followed);
   }
 
   close(): void {
-    if (this.#ended) return;
-    this.#ended = true;
-    this.#cancelProbe();
-    this.#cancelRelist();
-    for (const followed of this.#followed.values()) followed.cancelRetry();
-    this.#options.client.close();
+    if (this.ended) return;
+    this.ended = true;
+    this.cancelProbe();
+    this.cancelRelist();
+    for (const followed of this.followed.values()) followed.cancelRetry();
+    this.options.client.close();
   }
 
-  #fail(error: EtcdError): void {
-    if (this.#ended) return;
+  private fail(error: EtcdError): void {
+    if (this.ended) return;
     this.close();
-    this.#options.onFailed(error);
+    this.options.onFailed(error);
   }
 
   /** Reads the prefix and follows it from there on. */
-  async #list(followed: Followed, reason: ListReason): Promise<void> {
+  private async list(followed: Followed, reason: ListReason): Promise<void> {
     const { watch } = followed;
     const number = ++followed.lists;
     const knownBefore = watch.state.revision;
-    const list = await this.#read(followed);
-    if (list === undefined || this.#isStale(followed, number)) return;
+    const list = await this.read(followed);
+    if (list === undefined || this.isStale(followed, number)) return;
     if (reason === "periodic") {
       // The read shows all that was known when it began, unless etcd lost data.
-      if (list.revision < knownBefore) return this.#fail(revisionWentBack(knownBefore, list.revision));
+      if (list.revision < knownBefore) return this.fail(revisionWentBack(knownBefore, list.revision));
       // Events that came during the read are news to it; it says nothing then.
       if (list.revision < watch.state.revision) return;
     }
     const changed = watch.state.applyList(list);
     watch.listener.onEntries(watch.state.entries, { type: "list", reason, revision: list.revision, changed });
     // A periodic list that differs may have overtaken an event, or the watch has lost one: a new watch is sure.
-    if (changed || reason !== "periodic") this.#createWatch(followed);
+    if (changed || reason !== "periodic") this.createWatch(followed);
   }
 
-  async #read(followed: Followed): Promise<EtcdList | undefined> {
+  private async read(followed: Followed): Promise<EtcdList | undefined> {
     const number = followed.lists;
     try {
-      const list = await listPrefix(this.#options.client, followed.watch.prefix, this.#options.limits);
-      this.#heard();
+      const list = await listPrefix(this.options.client, followed.watch.prefix, this.options.limits);
+      this.heard();
       return list;
     } catch (error) {
       if (!(error instanceof EtcdError) && !(error instanceof PrefixTooLarge)) throw error;
-      if (this.#isStale(followed, number)) return undefined;
-      if (error instanceof PrefixTooLarge) this.#leave(followed, error);
-      else if (error.isConnectionLost) this.#fail(error);
-      else this.#retryLater(followed, error.message, RETRY_MS); // etcd refuses this prefix; the others go on
+      if (this.isStale(followed, number)) return undefined;
+      if (error instanceof PrefixTooLarge) this.leave(followed, error);
+      else if (error.isConnectionLost) this.fail(error);
+      else this.retryLater(followed, error.message, RETRY_MS); // etcd refuses this prefix; the others go on
       return undefined;
     }
   }
 
-  #isStale(followed: Followed, number: number): boolean {
-    return this.#ended || this.#followed.get(followed.watch) !== followed || followed.lists !== number;
+  private isStale(followed: Followed, number: number): boolean {
+    return this.ended || this.followed.get(followed.watch) !== followed || followed.lists !== number;
   }
 
-  #retryLater(followed: Followed, reason: string, ms: number): void {
+  private retryLater(followed: Followed, reason: string, ms: number): void {
     followed.watch.trouble(reason);
     followed.cancelRetry();
-    followed.cancelRetry = this.#options.clock.after(ms, () => void this.#list(followed, "retry"));
+    followed.cancelRetry = this.options.clock.after(ms, () => void this.list(followed, "retry"));
   }
 
   /** Follows a prefix with too many keys no further: what was known stays. */
-  #leave(followed: Followed, error: PrefixTooLarge): void {
-    this.#cancelWatch(followed);
-    this.#retryLater(followed, error.message, this.#options.relistMs);
+  private leave(followed: Followed, error: PrefixTooLarge): void {
+    this.cancelWatch(followed);
+    this.retryLater(followed, error.message, this.options.relistMs);
   }
 
-  #createWatch(followed: Followed): void {
-    this.#cancelWatch(followed);
-    const id = String(++this.#lastId);
+  private createWatch(followed: Followed): void {
+    this.cancelWatch(followed);
+    const id = String(++this.lastId);
     followed.id = id;
-    this.#byId.set(id, followed);
-    this.#asked.push({ id, followed });
+    this.byId.set(id, followed);
+    this.asked.push({ id, followed });
     const key = Buffer.from(followed.watch.prefix);
     const start_revision = String(followed.watch.state.revision + 1n);
-    this.#stream.send({
+    this.stream.send({
       create_request: {
         key,
         range_end: prefixEnd(key),
@@ -178,90 +174,90 @@ export class Session {
     });
   }
 
-  #cancelWatch(followed: Followed): void {
+  private cancelWatch(followed: Followed): void {
     if (followed.id === undefined) return;
-    this.#byId.delete(followed.id);
-    this.#stream.send({ cancel_request: { watch_id: followed.id } });
+    this.byId.delete(followed.id);
+    this.stream.send({ cancel_request: { watch_id: followed.id } });
     followed.id = undefined;
     followed.fragments = [];
   }
 
-  #onResponse(response: WatchResponse): void {
-    this.#heard();
-    const asked = response.created ? this.#asked.shift() : undefined;
+  private onResponse(response: WatchResponse): void {
+    this.heard();
+    const asked = response.created ? this.asked.shift() : undefined;
     const id = asked?.id ?? response.watch_id;
-    const followed = this.#byId.get(id);
+    const followed = this.byId.get(id);
     if (followed === undefined) return; // canceled by us while this was on its way
-    if (response.canceled) return this.#onCanceled(followed, id, response);
+    if (response.canceled) return this.onCanceled(followed, id, response);
     if (response.created) {
-      this.#goodSinceMs ??= this.#options.clock.now();
+      this.goodSinceMs ??= this.options.clock.now();
       followed.watch.recovered();
     }
     for (const event of response.events) followed.fragments.push(event);
-    const { limits } = this.#options;
+    const { limits } = this.options;
     // A list is shorter than so long a history.
-    if (followed.fragments.length > limits.keys) return void this.#list(followed, "retry");
+    if (followed.fragments.length > limits.keys) return void this.list(followed, "retry");
     if (response.fragment || followed.fragments.length === 0) return;
     const count = followed.watch.state.applyEvents(followed.fragments);
     followed.fragments = [];
     if (followed.watch.state.exceeds(limits)) {
-      return this.#leave(followed, new PrefixTooLarge(followed.watch.prefix, limits));
+      return this.leave(followed, new PrefixTooLarge(followed.watch.prefix, limits));
     }
     if (count === 0) return;
     const { entries, revision } = followed.watch.state;
     followed.watch.listener.onEntries(entries, { type: "change", revision, count });
   }
 
-  #onCanceled(followed: Followed, id: string, response: WatchResponse): void {
-    this.#byId.delete(id);
+  private onCanceled(followed: Followed, id: string, response: WatchResponse): void {
+    this.byId.delete(id);
     followed.id = undefined;
     followed.fragments = [];
     if (response.compact_revision !== "0") {
       followed.watch.listener.onCompacted(BigInt(response.compact_revision));
-      void this.#list(followed, "compacted");
+      void this.list(followed, "compacted");
     } else {
-      this.#retryLater(followed, response.cancel_reason || "etcd canceled the watch", RETRY_MS);
+      this.retryLater(followed, response.cancel_reason || "etcd canceled the watch", RETRY_MS);
     }
   }
 
-  #heard(): void {
-    this.#lastHeardMs = this.#options.clock.now();
+  private heard(): void {
+    this.lastHeardMs = this.options.clock.now();
   }
 
-  #probeLater(ms: number): void {
-    this.#cancelProbe = this.#options.clock.after(ms, () => {
-      const silentMs = this.#options.clock.now() - this.#lastHeardMs;
-      if (silentMs < SILENCE_MS) this.#probeLater(SILENCE_MS - silentMs);
-      else void this.#probe();
+  private probeLater(ms: number): void {
+    this.cancelProbe = this.options.clock.after(ms, () => {
+      const silentMs = this.options.clock.now() - this.lastHeardMs;
+      if (silentMs < SILENCE_MS) this.probeLater(SILENCE_MS - silentMs);
+      else void this.probe();
     });
   }
 
   /** A small linearizable read: it needs this member, its leader and a majority. */
-  async #probe(): Promise<void> {
-    const [first] = this.#followed.keys();
+  private async probe(): Promise<void> {
+    const [first] = this.followed.keys();
     let known = 0n;
-    for (const { state } of this.#followed.keys()) if (state.revision > known) known = state.revision;
+    for (const { state } of this.followed.keys()) if (state.revision > known) known = state.revision;
     try {
       const request = { key: Buffer.from(first?.prefix ?? "/"), count_only: true };
-      const { header } = await this.#options.client.call(etcdRpc.range, request, PROBE_TIMEOUT_MS);
-      if (BigInt(header.revision) < known) return this.#fail(revisionWentBack(known, BigInt(header.revision)));
+      const { header } = await this.options.client.call(etcdRpc.range, request, PROBE_TIMEOUT_MS);
+      if (BigInt(header.revision) < known) return this.fail(revisionWentBack(known, BigInt(header.revision)));
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
-      if (error.isConnectionLost) return this.#fail(error);
+      if (error.isConnectionLost) return this.fail(error);
     }
-    if (this.#ended) return;
-    this.#heard();
-    this.#probeLater(SILENCE_MS);
+    if (this.ended) return;
+    this.heard();
+    this.probeLater(SILENCE_MS);
   }
 
   /** A belt to the braces of the watch: what it lost in some way nobody thought of is found. */
-  #relistLater(): void {
-    const { clock, random, relistMs } = this.#options;
-    this.#cancelRelist = clock.after(relistMs * (1 - RELIST_JITTER_RATIO * random()), () => {
-      for (const followed of this.#followed.values()) {
-        if (followed.id !== undefined) void this.#list(followed, "periodic");
+  private relistLater(): void {
+    const { clock, random, relistMs } = this.options;
+    this.cancelRelist = clock.after(relistMs * (1 - RELIST_JITTER_RATIO * random()), () => {
+      for (const followed of this.followed.values()) {
+        if (followed.id !== undefined) void this.list(followed, "periodic");
       }
-      this.#relistLater();
+      this.relistLater();
     });
   }
 }

@@ -22,7 +22,7 @@ export class Watch {
   readonly prefix: string;
   readonly listener: WatchListener;
   readonly state = new PrefixState();
-  #troubled = false;
+  private troubled = false;
 
   constructor(prefix: string, listener: WatchListener) {
     this.prefix = prefix;
@@ -30,14 +30,14 @@ export class Watch {
   }
 
   trouble(reason: string): void {
-    if (this.#troubled) return;
-    this.#troubled = true;
+    if (this.troubled) return;
+    this.troubled = true;
     this.listener.onTrouble(reason);
   }
 
   recovered(): void {
-    if (!this.#troubled) return;
-    this.#troubled = false;
+    if (!this.troubled) return;
+    this.troubled = false;
     this.listener.onRecovered();
   }
 }

@@ -22,13 +22,13 @@ const ANY_PREFIXES = ["type.googleapis.com/", "type.googleprod.com/"];
 
 /** Writes messages in text format, as they stand in options, as protobuf's wire format. */
 export class AggregateEncoder {
-  readonly #table: SymbolTable;
-  readonly #unit: FileUnit;
+  private readonly table: SymbolTable;
+  private readonly unit: FileUnit;
 
   /** `unit` is the file that holds the option: names of extensions count as it sees them. */
   constructor(table: SymbolTable, unit: FileUnit) {
-    this.#table = table;
-    this.#unit = unit;
+    this.table = table;
+    this.unit = unit;
   }
 
   /**
@@ -38,22 +38,22 @@ export class AggregateEncoder {
    */
   encode(message: MessageSymbol, aggregate: Aggregate): Uint8Array {
     const any = aggregate.fields.find(({ form }) => form === "any");
-    if (any !== undefined) return this.#encodeAny(message, aggregate, any);
+    if (any !== undefined) return this.encodeAny(message, aggregate, any);
     const given = new Map<number, { field: FieldSymbol; values: Value[] }>();
     for (const part of aggregate.fields) {
-      const field = this.#findField(message, part);
+      const field = this.findField(message, part);
       if (field === undefined) continue;
-      this.#checkOnce(message, field, part, given);
+      this.checkOnce(message, field, part, given);
       const { values } = given.get(field.desc.number) ?? { values: [] };
       given.set(field.desc.number, { field, values: [...values, ...part.values] });
     }
-    if (message.desc.options?.mapEntry === true) this.#completeEntry(message, aggregate, given);
+    if (message.desc.options?.mapEntry === true) this.completeEntry(message, aggregate, given);
     checkRequired(message, aggregate, given);
     const writer = new BinaryWriter();
     const isMessageSet = message.desc.options?.messageSetWireFormat === true;
     for (const [, { field, values }] of [...given].sort(([a], [b]) => a - b)) {
-      if (isMessageSet) this.#writeSetItem(writer, field, values);
-      else this.#write(writer, field, values);
+      if (isMessageSet) this.writeSetItem(writer, field, values);
+      else this.write(writer, field, values);
     }
     return writer.finish();
   }
@@ -61,25 +61,25 @@ export class AggregateEncoder {
   /** Writes one message field with its tag. */
   writeMessage(writer: BinaryWriter, field: FieldSymbol, bytes: Uint8Array): void {
     const { number } = field.desc;
-    if (!this.#isDelimited(field)) writer.tag(number, WireType.LengthDelimited).bytes(bytes);
+    if (!this.isDelimited(field)) writer.tag(number, WireType.LengthDelimited).bytes(bytes);
     else writer.tag(number, WireType.StartGroup).raw(bytes).tag(number, WireType.EndGroup);
   }
 
   /** The message that is the type of a field. */
   typeOf(field: FieldSymbol): MessageSymbol {
-    const found = this.#table.message(field.desc.typeName.slice(1));
+    const found = this.table.message(field.desc.typeName.slice(1));
     if (found === undefined) throw new Error(`${field.name} is no message field`);
     return found;
   }
 
   /** Undefined for a reserved name, which text format skips. */
-  #findField(message: MessageSymbol, part: AggregateField): FieldSymbol | undefined {
-    if (part.form === "extension") return this.#findExtension(message, part);
-    const found = this.#table.get(`${message.name}.${part.name}`);
+  private findField(message: MessageSymbol, part: AggregateField): FieldSymbol | undefined {
+    if (part.form === "extension") return this.findExtension(message, part);
+    const found = this.table.get(`${message.name}.${part.name}`);
     if (found?.kind === "field" && found.desc.type !== Type.GROUP) return found;
     // A group goes by the name of its message.
-    const group = this.#table.get(`${message.name}.${part.name.toLowerCase()}`);
-    if (group?.kind === "field" && (found === group || this.#isGroupNamed(group, part.name))) return group;
+    const group = this.table.get(`${message.name}.${part.name.toLowerCase()}`);
+    if (group?.kind === "field" && (found === group || this.isGroupNamed(group, part.name))) return group;
     if (message.desc.reservedName.includes(part.name)) return undefined;
     const hint = didYouMean(
       part.name,
@@ -88,14 +88,14 @@ export class AggregateEncoder {
     throw new SyntaxFailure(part.offset, `message "${message.name}" has no field "${part.name}"${hint}`);
   }
 
-  #findExtension(message: MessageSymbol, part: AggregateField): FieldSymbol {
+  private findExtension(message: MessageSymbol, part: AggregateField): FieldSymbol {
     // As protoc: the scopes around the extended message are searched, not those around the option.
-    const { symbol } = this.#table.resolve(part.name, message.name, this.#unit, false);
+    const { symbol } = this.table.resolve(part.name, message.name, this.unit, false);
     if (symbol?.kind === "extension" && symbol.desc.extendee === `.${message.name}`) return symbol;
     throw new SyntaxFailure(part.offset, `message "${message.name}" has no extension "${part.name}"`);
   }
 
-  #checkOnce(
+  private checkOnce(
     message: MessageSymbol,
     field: FieldSymbol,
     part: AggregateField,
@@ -117,26 +117,26 @@ export class AggregateEncoder {
   }
 
   /** An entry of a map is written with key and value, also where the text leaves one out. */
-  #completeEntry(
+  private completeEntry(
     entry: MessageSymbol,
     { offset }: Aggregate,
     given: Map<number, { field: FieldSymbol; values: Value[] }>,
   ): void {
     for (const { name, number, type } of entry.desc.field) {
-      const field = this.#table.get(`${entry.name}.${name}`);
+      const field = this.table.get(`${entry.name}.${name}`);
       if (given.has(number) || field?.kind !== "field") continue;
       given.set(number, { field, values: [zeroOf(type, offset)] });
     }
   }
 
-  #write(writer: BinaryWriter, field: FieldSymbol, values: readonly Value[]): void {
+  private write(writer: BinaryWriter, field: FieldSymbol, values: readonly Value[]): void {
     const { number, type, label } = field.desc;
     if (type === Type.MESSAGE || type === Type.GROUP) {
-      for (const value of values) this.writeMessage(writer, field, this.#messageBytes(field, value));
+      for (const value of values) this.writeMessage(writer, field, this.messageBytes(field, value));
       return;
     }
     const scalars = values.map((value) => {
-      if (value.kind !== "aggregate") return scalarValue(field, value, this.#table, true);
+      if (value.kind !== "aggregate") return scalarValue(field, value, this.table, true);
       throw new SyntaxFailure(value.offset, `"${field.name}" is no message, found a message in braces`);
     });
     if (label === Label.REPEATED && isPacked(field)) {
@@ -154,21 +154,21 @@ export class AggregateEncoder {
   }
 
   /** An item of a MessageSet: `group Item = 1 { type_id = 2; message = 3; }` (wire_format.h, "MessageSet"). */
-  #writeSetItem(writer: BinaryWriter, field: FieldSymbol, values: readonly Value[]): void {
+  private writeSetItem(writer: BinaryWriter, field: FieldSymbol, values: readonly Value[]): void {
     for (const value of values) {
       writer.tag(1, WireType.StartGroup);
       writer.tag(2, WireType.Varint).uint32(field.desc.number);
-      writer.tag(3, WireType.LengthDelimited).bytes(this.#messageBytes(field, value));
+      writer.tag(3, WireType.LengthDelimited).bytes(this.messageBytes(field, value));
       writer.tag(1, WireType.EndGroup);
     }
   }
 
-  #isGroupNamed(field: FieldSymbol, name: string): boolean {
-    return this.#isDelimited(field) && field.desc.typeName.endsWith(`.${name}`);
+  private isGroupNamed(field: FieldSymbol, name: string): boolean {
+    return this.isDelimited(field) && field.desc.typeName.endsWith(`.${name}`);
   }
 
   /** Whether a message field is written between group tags. Neither maps nor what they hold ever are. */
-  #isDelimited(field: FieldSymbol): boolean {
+  private isDelimited(field: FieldSymbol): boolean {
     if (field.desc.type === Type.GROUP) return true;
     if (field.desc.type !== Type.MESSAGE || featureOf(field, "messageEncoding") !== MessageEncoding.DELIMITED)
       return false;
@@ -176,19 +176,19 @@ export class AggregateEncoder {
     return !inMapEntry && this.typeOf(field).desc.options?.mapEntry !== true;
   }
 
-  #messageBytes(field: FieldSymbol, value: Value): Uint8Array {
+  private messageBytes(field: FieldSymbol, value: Value): Uint8Array {
     if (value.kind === "aggregate") return this.encode(this.typeOf(field), value);
     throw new SyntaxFailure(value.offset, `"${field.name}" takes a message in braces, found ${value.text}`);
   }
 
   /** `[type.googleapis.com/pkg.Type] { … }`: a google.protobuf.Any and what it packs. */
-  #encodeAny(message: MessageSymbol, aggregate: Aggregate, part: AggregateField): Uint8Array {
+  private encodeAny(message: MessageSymbol, aggregate: Aggregate, part: AggregateField): Uint8Array {
     const slash = part.name.lastIndexOf("/") + 1;
     const [value] = part.values;
     if (message.name !== "google.protobuf.Any" || aggregate.fields.length !== 1 || value?.kind !== "aggregate") {
       throw new SyntaxFailure(part.offset, `[${part.name}] { … } stands alone in a google.protobuf.Any`);
     }
-    const found = this.#table.resolve(`.${part.name.slice(slash)}`, "", this.#unit, true);
+    const found = this.table.resolve(`.${part.name.slice(slash)}`, "", this.unit, true);
     if (!ANY_PREFIXES.includes(part.name.slice(0, slash)) || found.symbol?.kind !== "message") {
       throw new SyntaxFailure(part.offset, `unknown type "${part.name}"; expected ${ANY_PREFIXES[0]} and a message`);
     }

@@ -6,18 +6,18 @@ const MAX_INT32 = 2n ** 31n - 1n;
 
 /** Walks over tokens. Every `expect…` takes what it names or throws a SyntaxFailure that says what stands there. */
 export class Cursor {
-  readonly #text: string;
-  readonly #tokens: readonly Token[];
-  #index = 0;
+  private readonly text: string;
+  private readonly tokens: readonly Token[];
+  private index = 0;
 
   /** `tokens` are those of `text` and end with an `end` token. */
   constructor(text: string, tokens: readonly Token[]) {
-    this.#text = text;
-    this.#tokens = tokens;
+    this.text = text;
+    this.tokens = tokens;
   }
 
   get current(): Token {
-    return this.#tokens[this.#index] as Token; // advance() never moves past the `end` token
+    return this.tokens[this.index] as Token; // advance() never moves past the `end` token
   }
 
   get offset(): number {
@@ -39,12 +39,12 @@ export class Cursor {
 
   /** The text of the token after the current one. */
   get following(): string {
-    return this.#tokens[this.#index + 1]?.text ?? "";
+    return this.tokens[this.index + 1]?.text ?? "";
   }
 
   advance(): Token {
     const token = this.current;
-    if (token.kind !== "end") this.#index++;
+    if (token.kind !== "end") this.index++;
     return token;
   }
 
@@ -104,20 +104,20 @@ export class Cursor {
   /** Moves behind comments of protobuf's text format, `# …` to the end of the line; the lexer knows none. */
   skipHashComments(): void {
     while (this.at("#")) {
-      const newline = this.#text.indexOf("\n", this.offset);
-      const end = newline < 0 ? this.#text.length : newline;
+      const newline = this.text.indexOf("\n", this.offset);
+      const end = newline < 0 ? this.text.length : newline;
       while (!this.atEnd() && this.offset < end) this.advance();
     }
   }
 
   /** Runs `read` at a `{`; when that fails, moves behind the matching `}` before the error goes on. */
   withinBraces<T>(read: () => T): T {
-    const start = this.#index;
+    const start = this.index;
     try {
       return read();
     } catch (error) {
-      this.#index = start + 1;
-      this.#skipBlock();
+      this.index = start + 1;
+      this.skipBlock();
       throw error;
     }
   }
@@ -126,12 +126,12 @@ export class Cursor {
   skipStatement(): void {
     while (!this.atEnd() && !this.at("}")) {
       if (this.take(";")) return;
-      if (this.take("{")) return this.#skipBlock();
+      if (this.take("{")) return this.skipBlock();
       this.advance();
     }
   }
 
-  #skipBlock(): void {
+  private skipBlock(): void {
     for (let depth = 1; depth > 0 && !this.atEnd();) {
       const { text } = this.advance();
       if (text === "{") depth++;

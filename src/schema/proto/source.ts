@@ -5,7 +5,7 @@ export class SourceText {
   /** Where the file was read, or its import name where it was not read from a user's folder. */
   readonly path: string;
   readonly text: string;
-  #lineStarts: number[] | undefined;
+  private lineStarts: number[] | undefined;
 
   constructor(path: string, text: string) {
     this.path = path;
@@ -14,7 +14,7 @@ export class SourceText {
 
   /** Line and column of an offset, both counted from 1. */
   position(offset: number): { line: number; column: number } {
-    const starts = (this.#lineStarts ??= lineStartsOf(this.text));
+    const starts = (this.lineStarts ??= lineStartsOf(this.text));
     let low = 0;
     let high = starts.length - 1;
     while (low < high) {

@@ -51,32 +51,32 @@ interface Visible {
 
 /** Every name of all files of one load, and which file sees which. */
 export class SymbolTable {
-  readonly #symbols = new Map<string, ProtoSymbol>();
-  readonly #packageFiles = new Map<string, Set<FileUnit>>();
-  readonly #visible = new Map<FileUnit, Visible>();
+  private readonly symbols = new Map<string, ProtoSymbol>();
+  private readonly packageFiles = new Map<string, Set<FileUnit>>();
+  private readonly visible = new Map<FileUnit, Visible>();
 
   /** `units` in an order that puts imports before importers. */
   constructor(units: readonly FileUnit[], problems: Problems) {
     const byName = new Map(units.map((unit) => [unit.name, unit]));
     for (const unit of units) {
-      this.#visible.set(unit, visibleFrom(unit, byName));
-      new Definer(this.#symbols, this.#packageFiles, unit, problems).defineFile();
+      this.visible.set(unit, visibleFrom(unit, byName));
+      new Definer(this.symbols, this.packageFiles, unit, problems).defineFile();
     }
   }
 
   /** By full name, whatever is imported. */
   get(name: string): ProtoSymbol | undefined {
-    return this.#symbols.get(name);
+    return this.symbols.get(name);
   }
 
   message(name: string): MessageSymbol | undefined {
-    const found = this.#symbols.get(name);
+    const found = this.symbols.get(name);
     return found?.kind === "message" ? found : undefined;
   }
 
   /** Every name that `unit` can refer to. */
   *namesVisibleFrom(unit: FileUnit): Iterable<ProtoSymbol> {
-    for (const symbol of this.#symbols.values()) if (this.#sees(unit, symbol)) yield symbol;
+    for (const symbol of this.symbols.values()) if (this.sees(unit, symbol)) yield symbol;
   }
 
   /**
@@ -85,12 +85,12 @@ export class SymbolTable {
    * the search starts around it. With `typesOnly`, what is neither message nor enum hides nothing.
    */
   resolve(name: string, from: string, unit: FileUnit, typesOnly: boolean): Found {
-    if (name.startsWith(".")) return this.#find(name.slice(1), unit);
+    if (name.startsWith(".")) return this.find(name.slice(1), unit);
     const dot = name.indexOf(".");
     const first = dot < 0 ? name : name.slice(0, dot);
     let hidden: Found = { symbol: undefined };
     for (let scope = parentScope(from); scope !== ""; scope = parentScope(scope)) {
-      const found = this.#find(`${scope}.${first}`, unit);
+      const found = this.find(`${scope}.${first}`, unit);
       if ("hidden" in found) hidden = found;
       const { symbol } = found;
       if (symbol === undefined) continue;
@@ -98,27 +98,27 @@ export class SymbolTable {
         if (!typesOnly || symbol.kind === "message" || symbol.kind === "enum") return { symbol };
       } else if (isScope(symbol)) {
         const whole = `${scope}.${name}`;
-        const inner = this.#find(whole, unit);
+        const inner = this.find(whole, unit);
         return inner.symbol === undefined && !("hidden" in inner) ? { symbol: undefined, taken: whole } : inner;
       }
     }
-    const found = this.#find(name, unit);
+    const found = this.find(name, unit);
     return found.symbol !== undefined || "hidden" in found ? found : hidden;
   }
 
-  #find(name: string, unit: FileUnit): Found {
-    const symbol = this.#symbols.get(name);
+  private find(name: string, unit: FileUnit): Found {
+    const symbol = this.symbols.get(name);
     if (symbol === undefined) return { symbol };
-    return this.#sees(unit, symbol) ? { symbol } : { symbol: undefined, hidden: symbol };
+    return this.sees(unit, symbol) ? { symbol } : { symbol: undefined, hidden: symbol };
   }
 
-  #sees(unit: FileUnit, symbol: ProtoSymbol): boolean {
-    const visible = this.#visible.get(unit);
+  private sees(unit: FileUnit, symbol: ProtoSymbol): boolean {
+    const visible = this.visible.get(unit);
     if (visible === undefined) return false;
     if (symbol.kind !== "package") {
       return visible.names.has(symbol.unit) || (symbol.kind === "extension" && visible.options.has(symbol.unit));
     }
-    for (const file of this.#packageFiles.get(symbol.name) ?? []) {
+    for (const file of this.packageFiles.get(symbol.name) ?? []) {
       if (visible.names.has(file) || visible.options.has(file)) return true;
     }
     return false;
@@ -155,10 +155,10 @@ export function withArticle(kind: ProtoSymbol["kind"]): string {
 
 /** Enters the names of one file. */
 class Definer {
-  readonly #symbols: Map<string, ProtoSymbol>;
-  readonly #packageFiles: Map<string, Set<FileUnit>>;
-  readonly #unit: FileUnit;
-  readonly #problems: Problems;
+  private readonly symbols: Map<string, ProtoSymbol>;
+  private readonly packageFiles: Map<string, Set<FileUnit>>;
+  private readonly unit: FileUnit;
+  private readonly problems: Problems;
 
   constructor(
     symbols: Map<string, ProtoSymbol>,
@@ -166,59 +166,59 @@ class Definer {
     unit: FileUnit,
     problems: Problems,
   ) {
-    this.#symbols = symbols;
-    this.#packageFiles = packageFiles;
-    this.#unit = unit;
-    this.#problems = problems;
+    this.symbols = symbols;
+    this.packageFiles = packageFiles;
+    this.unit = unit;
+    this.problems = problems;
   }
 
   defineFile(): void {
-    const { proto } = this.#unit;
+    const { proto } = this.unit;
     const scope = proto.package;
-    for (let name = scope; name !== ""; name = parentScope(name)) this.#definePackage(name);
-    for (const message of proto.messageType) this.#defineMessage(message, scope, undefined);
-    for (const enumeration of proto.enumType) this.#defineEnum(enumeration, scope, undefined);
-    for (const extension of proto.extension) this.#define("extension", extension, scope, undefined);
+    for (let name = scope; name !== ""; name = parentScope(name)) this.definePackage(name);
+    for (const message of proto.messageType) this.defineMessage(message, scope, undefined);
+    for (const enumeration of proto.enumType) this.defineEnum(enumeration, scope, undefined);
+    for (const extension of proto.extension) this.define("extension", extension, scope, undefined);
     for (const service of proto.service) {
-      const symbol = this.#define("service", service, scope, undefined);
-      for (const method of service.method) this.#define("rpc", method, symbol.name, symbol);
+      const symbol = this.define("service", service, scope, undefined);
+      for (const method of service.method) this.define("rpc", method, symbol.name, symbol);
     }
   }
 
-  #definePackage(name: string): void {
-    const files = this.#packageFiles.get(name);
+  private definePackage(name: string): void {
+    const files = this.packageFiles.get(name);
     if (files !== undefined) {
-      files.add(this.#unit);
+      files.add(this.unit);
       return;
     }
-    const other = this.#symbols.get(name);
+    const other = this.symbols.get(name);
     if (other !== undefined) {
-      this.#problems.add(
-        this.#unit.source,
+      this.problems.add(
+        this.unit.source,
         0,
         `package "${name}" is the name of ${withArticle(other.kind)} in "${other.unit.name}"`,
       );
       return;
     }
-    this.#packageFiles.set(name, new Set([this.#unit]));
-    this.#symbols.set(name, { kind: "package", name, unit: this.#unit, desc: this.#unit.proto, parent: undefined });
+    this.packageFiles.set(name, new Set([this.unit]));
+    this.symbols.set(name, { kind: "package", name, unit: this.unit, desc: this.unit.proto, parent: undefined });
   }
 
-  #defineMessage(message: DescriptorProto, scope: string, parent: ProtoSymbol | undefined): void {
-    const symbol = this.#define("message", message, scope, parent);
-    for (const field of message.field) this.#define("field", field, symbol.name, symbol);
-    for (const oneof of message.oneofDecl) this.#define("oneof", oneof, symbol.name, symbol);
-    for (const nested of message.nestedType) this.#defineMessage(nested, symbol.name, symbol);
-    for (const enumeration of message.enumType) this.#defineEnum(enumeration, symbol.name, symbol);
-    for (const extension of message.extension) this.#define("extension", extension, symbol.name, symbol);
+  private defineMessage(message: DescriptorProto, scope: string, parent: ProtoSymbol | undefined): void {
+    const symbol = this.define("message", message, scope, parent);
+    for (const field of message.field) this.define("field", field, symbol.name, symbol);
+    for (const oneof of message.oneofDecl) this.define("oneof", oneof, symbol.name, symbol);
+    for (const nested of message.nestedType) this.defineMessage(nested, symbol.name, symbol);
+    for (const enumeration of message.enumType) this.defineEnum(enumeration, symbol.name, symbol);
+    for (const extension of message.extension) this.define("extension", extension, symbol.name, symbol);
   }
 
-  #defineEnum(enumeration: EnumDescriptorProto, scope: string, parent: ProtoSymbol | undefined): void {
-    const symbol = this.#define("enum", enumeration, scope, parent);
-    for (const value of enumeration.value) this.#define("enum value", value, scope, symbol);
+  private defineEnum(enumeration: EnumDescriptorProto, scope: string, parent: ProtoSymbol | undefined): void {
+    const symbol = this.define("enum", enumeration, scope, parent);
+    for (const value of enumeration.value) this.define("enum value", value, scope, symbol);
   }
 
-  #define(
+  private define(
     kind: Exclude<ProtoSymbol["kind"], "package">,
     desc: Exclude<ProtoSymbol["desc"], FileDescriptorProto>,
     scope: string,
@@ -226,20 +226,20 @@ class Definer {
   ): ProtoSymbol {
     const name = scope === "" ? desc.name : `${scope}.${desc.name}`;
     // Kind and descriptor fit together at every call above, which the union cannot express for a parameter pair.
-    const symbol = { kind, name, unit: this.#unit, desc, parent } as ProtoSymbol;
-    const other = this.#symbols.get(name);
-    if (other === undefined) this.#symbols.set(name, symbol);
-    else this.#reportDuplicate(symbol, other);
+    const symbol = { kind, name, unit: this.unit, desc, parent } as ProtoSymbol;
+    const other = this.symbols.get(name);
+    if (other === undefined) this.symbols.set(name, symbol);
+    else this.reportDuplicate(symbol, other);
     return symbol;
   }
 
-  #reportDuplicate(symbol: ProtoSymbol, other: ProtoSymbol): void {
-    const { source, offsets } = this.#unit;
+  private reportDuplicate(symbol: ProtoSymbol, other: ProtoSymbol): void {
+    const { source, offsets } = this.unit;
     const first = other.unit.offsets.get(other.desc);
     const where = first === undefined ? `in "${other.unit.name}"` : `at ${other.unit.source.place(first)}`;
     // The usual surprise: two enums of one scope with an UNKNOWN each.
     const siblings = symbol.kind === "enum value" ? "; enum values are names of the scope around their enum" : "";
-    this.#problems.add(
+    this.problems.add(
       source,
       offsets.get(symbol.desc) ?? 0,
       `${symbol.kind} "${symbol.name}" is already defined as ${withArticle(other.kind)} ${where}${siblings}`,
