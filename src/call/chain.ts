@@ -1,17 +1,8 @@
-import type { Clock } from "../core/clock.ts";
 import { gatewayError, GatewayError } from "../core/errors.ts";
-import type { Random } from "../core/random.ts";
-import type {
-  AttemptEnd,
-  AttemptRequest,
-  CallEnd,
-  CallHandle,
-  CallListener,
-  CallTarget,
-  FlatMetadata,
-  Pick,
-} from "./call.ts";
+import type { AttemptEnd, AttemptRequest, CallHandle, CallListener, Pick } from "./call.ts";
+import type { CallOptions } from "./call-options.ts";
 import { HedgedAttempt, type HedgeHost, type HedgePlan } from "./hedge.ts";
+import { LimitedCall } from "./limited-call.ts";
 import {
   backoffMs,
   defaultRetryPolicy,
@@ -20,34 +11,6 @@ import {
   pushbackMs,
   type RetryPolicy,
 } from "./retry.ts";
-
-/** One call: what to send, where, and within which limits. All times are relative, ms; Infinity for no limit. */
-export interface CallOptions {
-  readonly target: CallTarget;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** `/pkg.Service/Method` */
-  readonly path: string;
-  readonly metadata: FlatMetadata;
-  /** The only request message; null where the owner uses `send` and `halfClose`. Not to be changed until the end. */
-  readonly message: Uint8Array | null;
-  /** The whole call, waiting and every attempt included. What remains of it is sent as `grpc-timeout`. */
-  readonly totalTimeoutMs: number;
-  /** Up to the first message of a stream; not told to the upstream. */
-  readonly firstMessageTimeoutMs?: number;
-  /** Silence between messages of a stream, either way; time in which the owner has paused it does not count. */
-  readonly idleTimeoutMs?: number;
-  /** How long to wait for a ready instance; 0 not to wait. */
-  readonly waitForReadyMs: number;
-  /** Whether it may be made again although it may have been processed. */
-  readonly idempotent: boolean;
-  /** As in `CallTarget.pick`. */
-  readonly hashKey?: number;
-  /** Three attempts, after UNAVAILABLE, where nothing is said. */
-  readonly retry?: RetryPolicy;
-  /** Of an idempotent call with `message`; null, the default, for one attempt at a time. */
-  readonly hedge?: HedgePlan | null;
-}
 
 /**
  * Makes a call. The order, written here once:
@@ -66,69 +29,31 @@ export function startCall(options: CallOptions, listener: CallListener): CallHan
 
 const NOTHING_TRIED: readonly string[] = [];
 
-class Call implements CallHandle, HedgeHost {
-  private readonly options: CallOptions;
+/** The attempts of a call, and the waits between them. */
+class Call extends LimitedCall implements CallHandle, HedgeHost {
   private readonly retry: RetryPolicy;
-  private readonly listener: CallListener;
-  private readonly deadlineMs: number;
-  private done = false;
-  private cancelled = false;
-  /** False while `startCall` runs: what fails at once is told after it. */
-  private begun = false;
-
   private attempts = 0;
   private tried: readonly string[] = NOTHING_TRIED;
-  private attempt: CallHandle | null = null;
-  private lastEnd: AttemptEnd | null = null;
-  /** Held back until the first message or the end, because an attempt without a message can still be repeated. */
-  private headers: FlatMetadata | null = null;
-  /** The owner has got something of the reply: from here on there is no other attempt, unless it can forget it. */
-  private committed = false;
-
-  private paused = false;
   /** Request messages that no attempt has taken yet. */
   private unsent: Uint8Array[] = [];
   private halfClosed = false;
   /** An attempt has taken request messages that cannot be sent again. */
   private streamed = false;
-
-  private stopDeadline: (() => void) | null = null;
-  private stopFirstMessage: (() => void) | null = null;
-  private stopIdle: (() => void) | null = null;
-  private lastActivityMs = 0;
   /** Ends the wait for a ready instance or for the backoff; both are never on at once. */
   private stopWait: (() => void) | null = null;
-  private stopWaitTimer: (() => void) | null = null;
   /** Ends the wait for the answer of one attempt. */
   private stopAttempt: (() => void) | null = null;
 
   constructor(options: CallOptions, listener: CallListener) {
-    this.options = options;
+    super(options, listener);
     this.retry = options.retry ?? defaultRetryPolicy;
-    this.listener = listener;
-    this.deadlineMs = options.clock.now() + options.totalTimeoutMs;
-  }
-
-  begin(): void {
-    const { target, clock, totalTimeoutMs, firstMessageTimeoutMs = Infinity } = this.options;
-    target.budget.calls++;
-    if (totalTimeoutMs !== Infinity) {
-      this.stopDeadline = clock.after(totalTimeoutMs, () => this.onTimeout(totalTimeoutMs));
-    }
-    if (firstMessageTimeoutMs < totalTimeoutMs) {
-      this.stopFirstMessage = clock.after(firstMessageTimeoutMs, () => this.onTimeout(firstMessageTimeoutMs));
-    }
-    // Who feeds a call as it goes on may fall silent before there is a reply.
-    if (this.options.message === null) this.startIdle();
-    this.proceed();
-    this.begun = true;
   }
 
   // What the owner does.
 
   send(message: Uint8Array): boolean {
     if (this.done) return true;
-    this.lastActivityMs = this.options.clock.now();
+    this.touch();
     if (this.attempt === null) {
       this.unsent.push(message);
       return false;
@@ -142,53 +67,7 @@ class Call implements CallHandle, HedgeHost {
     this.attempt?.halfClose();
   }
 
-  pause(): void {
-    if (this.paused) return;
-    this.paused = true;
-    this.attempt?.pause();
-    this.stopIdle?.();
-    this.stopIdle = null;
-  }
-
-  resume(): void {
-    if (!this.paused) return;
-    this.paused = false;
-    if (this.done) return;
-    if (this.committed) this.startIdle();
-    this.attempt?.resume();
-  }
-
-  cancel(): void {
-    this.cancelled = true;
-    if (this.done) return;
-    this.finish();
-    this.attempt?.cancel();
-  }
-
-  // What the attempt tells.
-
-  onHeaders(metadata: FlatMetadata): void {
-    this.headers = metadata;
-  }
-
-  onMessage(bytes: Uint8Array, start: number, end: number): void {
-    if (this.done) return;
-    if (!this.committed) {
-      this.committed = true;
-      this.stopFirstMessage?.();
-      this.stopFirstMessage = null;
-      this.stopAttempt?.();
-      this.startIdle();
-      if (this.headers !== null) this.listener.onHeaders(this.headers);
-      if (this.done) return;
-    }
-    this.lastActivityMs = this.options.clock.now();
-    this.listener.onMessage(bytes, start, end);
-  }
-
-  onWritable(): void {
-    if (!this.done) this.listener.onWritable();
-  }
+  // What the attempt tells, besides what goes on to the owner.
 
   onStalled(): void {
     if (this.attempts >= this.retry.attempts) return;
@@ -210,11 +89,7 @@ class Call implements CallHandle, HedgeHost {
       this.deliver(end);
       return;
     }
-    if (this.committed) {
-      this.committed = false;
-      this.stopIdle?.();
-      this.listener.onRestart?.();
-    }
+    if (this.committed) this.restart();
     this.headers = null;
     this.lastEnd = end;
     const askedMs = pushbackMs(end.trailers);
@@ -275,7 +150,7 @@ class Call implements CallHandle, HedgeHost {
 
   // The way to the next attempt.
 
-  private proceed(): void {
+  protected proceed(): void {
     const pick = this.options.target.pick(this.tried, this.options.hashKey);
     if (pick === null) this.waitForReady();
     else if (this.tried.includes(pick.endpoint)) this.waitForBackoff();
@@ -340,15 +215,23 @@ class Call implements CallHandle, HedgeHost {
       this.failWait();
       return;
     }
+    let stopReady: () => void;
     try {
-      this.stopWait = target.wait(() => this.proceedAnyway());
+      stopReady = target.wait(() => this.proceedAnyway());
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error;
       this.failWith(error);
       return;
     }
-    if (waitForReadyMs === Infinity) return;
-    this.stopWaitTimer = clock.after(waitForReadyMs, () => this.failWait());
+    if (waitForReadyMs === Infinity) {
+      this.stopWait = stopReady;
+      return;
+    }
+    const stopTimer = clock.after(waitForReadyMs, () => this.failWait());
+    this.stopWait = () => {
+      stopReady();
+      stopTimer();
+    };
   }
 
   // Every instance was tried: the next attempt goes to one of them again, a little later, or not at all where the call
@@ -376,72 +259,17 @@ class Call implements CallHandle, HedgeHost {
 
   private endWait(): void {
     this.stopWait?.();
-    this.stopWaitTimer?.();
     this.stopWait = null;
-    this.stopWaitTimer = null;
   }
 
-  // The ends.
-
-  private failWait(): void {
-    if (this.lastEnd !== null) {
-      this.deliver(this.lastEnd);
-      return;
-    }
-    const { name } = this.options.target;
-    this.failWith(gatewayError("UPSTREAM_UNAVAILABLE", { upstream: name }, { retryAfterSeconds: 1 }));
-  }
-
-  private onTimeout(timeoutMs: number): void {
-    if (this.attempt === null) {
-      this.failWait();
-      return;
-    }
-    const what = this.committed ? "the answer did not end" : "no answer";
-    this.failWith(gatewayError("DEADLINE_EXCEEDED", { what, timeout: timeoutMs }));
-  }
-
-  private startIdle(): void {
-    const { clock, idleTimeoutMs = Infinity } = this.options;
-    if (idleTimeoutMs === Infinity || this.paused) return;
-    this.stopIdle?.();
-    this.lastActivityMs = clock.now();
-    this.armIdle(idleTimeoutMs, idleTimeoutMs);
-  }
-
-  // One timer looks how long ago the last message was, because moving a timer with every message would cost more.
-  private armIdle(waitMs: number, idleTimeoutMs: number): void {
-    const { clock } = this.options;
-    this.stopIdle = clock.after(waitMs, () => {
-      const restMs = this.lastActivityMs + idleTimeoutMs - clock.now();
-      if (restMs > 0) this.armIdle(restMs, idleTimeoutMs);
-      else this.failWith(gatewayError("STREAM_IDLE", { timeout: idleTimeoutMs }));
-    });
-  }
-
-  private failWith(error: GatewayError): void {
-    this.deliver({ code: error.grpc, message: "", trailers: [], error });
-  }
-
-  private deliver(end: CallEnd): void {
-    if (!this.begun) {
-      queueMicrotask(() => this.deliver(end));
-      return;
-    }
-    if (this.done) return;
-    this.finish();
-    // An attempt that still runs is one of which a limit was passed.
-    this.attempt?.cancel("timeout");
-    if (!this.committed && this.headers !== null) this.listener.onHeaders(this.headers);
-    if (!this.cancelled) this.listener.onEnd(end);
-  }
-
-  private finish(): void {
-    this.done = true;
-    this.endWait();
-    this.stopDeadline?.();
-    this.stopFirstMessage?.();
+  protected override commit(): void {
     this.stopAttempt?.();
-    this.stopIdle?.();
+    super.commit();
+  }
+
+  protected override finish(): void {
+    super.finish();
+    this.endWait();
+    this.stopAttempt?.();
   }
 }

@@ -1,5 +1,6 @@
 import type { CallEnd } from "../../src/call/call.ts";
-import { startCall, type CallOptions } from "../../src/call/chain.ts";
+import type { CallOptions } from "../../src/call/call-options.ts";
+import { startCall } from "../../src/call/chain.ts";
 import { defaultCallPolicy } from "../../src/call/options.ts";
 import { RetryBudget } from "../../src/call/retry-budget.ts";
 import { systemClock } from "../../src/core/clock.ts";

@@ -12,7 +12,8 @@ import type {
 import { createHedgePlan } from "../../../src/call/hedge.ts";
 import { defaultRetryPolicy } from "../../../src/call/retry.ts";
 import { RetryBudget } from "../../../src/call/retry-budget.ts";
-import { startCall, type CallOptions } from "../../../src/call/chain.ts";
+import type { CallOptions } from "../../../src/call/call-options.ts";
+import { startCall } from "../../../src/call/chain.ts";
 import { Code } from "../../../src/core/code.ts";
 import { gatewayError } from "../../../src/core/errors.ts";
 import { Recorder } from "../../support/grpc-calls.ts";
