@@ -202,6 +202,11 @@ export function gatewayError<C extends ErrorCode>(code: C, params: ErrorParams<C
   return new GatewayError(code, message, extras);
 }
 
+/** What is no failure of the gateway's own making is INTERNAL, with its cause for the log. */
+export function toGatewayError(thrown: unknown): GatewayError {
+  return thrown instanceof GatewayError ? thrown : gatewayError("INTERNAL", {}, { cause: thrown });
+}
+
 /** A bad field of a request: FIELD_INVALID or FIELD_UNKNOWN with its violation. */
 export function fieldError(code: "FIELD_INVALID" | "FIELD_UNKNOWN", field: string, reason: string): GatewayError {
   return gatewayError(code, { field, reason }, { violations: [{ field, description: reason }] });

@@ -2,7 +2,7 @@ import type { CallEnd, CallHandle, CallListener, FlatMetadata } from "../call/ca
 import { startCall } from "../call/chain.ts";
 import type { Clock } from "../core/clock.ts";
 import { Code, httpStatusOf } from "../core/code.ts";
-import { GatewayError, gatewayError } from "../core/errors.ts";
+import { GatewayError, gatewayError, toGatewayError } from "../core/errors.ts";
 import type { Random } from "../core/random.ts";
 import type { BodyBinders } from "../transcode/binder.ts";
 import { sink } from "../transcode/sink.ts";
@@ -11,7 +11,8 @@ import { writeGatewayError } from "../transcode/status-json.ts";
 import { wantsProblem } from "./accept.ts";
 import type { ClientAddresses } from "./client-address.ts";
 import { bindersFor } from "./content.ts";
-import { parseGrpcTimeout } from "./grpc-timeout.ts";
+import { shorten, writeEndStatus } from "./failure.ts";
+import { clientTimeoutMs } from "./grpc-timeout.ts";
 import type { BodyListener, HttpExchange, ReplyListener } from "./http.ts";
 import type { RequestObserver, RequestRecord } from "./observer.ts";
 import { requestId } from "./request-id.ts";
@@ -155,10 +156,9 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
 
   /** Starts a call whose messages are still to come; null where the request was answered with a failure. */
   protected startStream(route: Route): CallHandle | null {
-    let timeoutMs = Infinity;
+    let timeoutMs: number;
     try {
-      const asked = this.http.header("grpc-timeout");
-      if (asked !== undefined) timeoutMs = clientTimeout(asked);
+      timeoutMs = clientTimeoutMs(this.http);
     } catch (error) {
       this.fail(error);
       return null;
@@ -172,11 +172,10 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   protected startRpc(body: Uint8Array | null): void {
     const route = this.route as Route; // run() was called
     let message: Buffer;
-    let timeoutMs = Infinity;
+    let timeoutMs: number;
     try {
       message = (this.binders ?? route).bind(this.variables, this.http.query, body, this.http);
-      const asked = this.http.header("grpc-timeout");
-      if (asked !== undefined) timeoutMs = clientTimeout(asked);
+      timeoutMs = clientTimeoutMs(this.http);
     } catch (error) {
       return this.fail(error);
     }
@@ -317,63 +316,7 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
   }
 }
 
-/** A request that is answered without a route. */
-export class UnroutedExchange extends Exchange {
-  /** Answers OPTIONS; `allow` as in the header. */
-  tellMethods(allow: string): void {
-    this.replyWith(204, Code.Ok, ["allow", allow], "", "");
-  }
-
-  /** Sends the client to another path, with method, query and body as they are (RFC 9110, 15.4.9). */
-  redirect(path: string): void {
-    const { query } = this.http;
-    this.replyWith(308, Code.Ok, ["location", query === "" ? path : `${path}?${query}`], "", "");
-  }
-
-  protected negotiate(): null {
-    return null;
-  }
-  protected start(): CallHandle {
-    throw new Error("an unrouted request has no call");
-  }
-  onMessage(): void {}
-  onEnd(): void {}
-}
-
-/** What is no failure of the gateway's own making is INTERNAL, with its cause for the log. */
-export function toGatewayError(thrown: unknown): GatewayError {
-  return thrown instanceof GatewayError ? thrown : gatewayError("INTERNAL", {}, { cause: thrown });
-}
-
-/** Appends an upstream's failed status, with its details, to the sink. */
-export function writeEndStatus(route: Route, end: CallEnd, form: ErrorForm, requestId: string): void {
-  const { code, message, trailers } = end;
-  const failure = { code, message, http: httpStatusOf(code), requestId };
-  route.writeStatus(form, failure, lastOf(trailers, "grpc-status-details-bin"));
-}
-
-function lastOf(metadata: FlatMetadata, name: string): string | undefined {
-  for (let i = metadata.length - 2; i >= 0; i -= 2) if (metadata[i] === name) return metadata[i + 1];
-  return undefined;
-}
-
 /** Blank or `{}`, which some clients send with every POST. */
 function saysNothing(body: Uint8Array): boolean {
   return body.length < 100 && /^\s*(\{\s*\})?\s*$/.test(Buffer.from(body).toString("latin1"));
-}
-
-/** A path as it may stand in a message. */
-export function shorten(path: string): string {
-  return path.length <= 200 ? path : `${path.slice(0, 200)}…`;
-}
-
-function clientTimeout(value: string): number {
-  const ms = parseGrpcTimeout(value);
-  if (ms !== undefined) return ms;
-  const reason = `"${value.slice(0, 40)}" is no timeout; expected up to 8 digits and a unit of H, M, S, m, u or n`;
-  throw gatewayError(
-    "HEADER_INVALID",
-    { header: "grpc-timeout", reason },
-    { violations: [{ field: "grpc-timeout", description: reason }] },
-  );
 }

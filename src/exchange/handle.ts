@@ -1,11 +1,13 @@
 import { GatewayError, gatewayError, type FieldViolation } from "../core/errors.ts";
 import { decodedRequest, REQUEST_CODINGS } from "./coding/decoded-request.ts";
-import { shorten, UnroutedExchange, type ExchangeContext } from "./exchange.ts";
+import type { ExchangeContext } from "./exchange.ts";
+import { shorten } from "./failure.ts";
 import { HttpBodyExchange, HttpBodyStreamExchange } from "./http-body.ts";
 import type { HttpExchange, HttpUpgrade } from "./http.ts";
 import type { Route, Snapshot } from "./route.ts";
 import { ServerStreamExchange } from "./server-stream.ts";
 import { UnaryExchange } from "./unary.ts";
+import { UnroutedExchange } from "./unrouted.ts";
 import { WebSocketExchange } from "./websocket.ts";
 
 /**

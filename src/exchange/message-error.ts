@@ -1,4 +1,4 @@
-import { GatewayError, gatewayError } from "../core/errors.ts";
+import { gatewayError, toGatewayError, type GatewayError } from "../core/errors.ts";
 import { WireError } from "../transcode/json-write.ts";
 import type { Route } from "./route.ts";
 
@@ -7,5 +7,5 @@ export function messageError(route: Route, thrown: unknown): GatewayError {
   if (thrown instanceof WireError) {
     return gatewayError("UPSTREAM_MESSAGE_INVALID", { upstream: route.upstream, reason: thrown.message });
   }
-  return thrown instanceof GatewayError ? thrown : gatewayError("INTERNAL", {}, { cause: thrown });
+  return toGatewayError(thrown);
 }

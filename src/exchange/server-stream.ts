@@ -1,10 +1,12 @@
 import type { CallEnd, CallHandle, FlatMetadata } from "../call/call.ts";
 import { Code } from "../core/code.ts";
+import { toGatewayError } from "../core/errors.ts";
 import { arrayShape, eventShape, ndjsonShape, rawShape, type StreamShape } from "../transcode/frame.ts";
 import { sink } from "../transcode/sink.ts";
 import { writeGatewayError } from "../transcode/status-json.ts";
 import { Negotiator } from "./accept.ts";
-import { Exchange, toGatewayError, writeEndStatus } from "./exchange.ts";
+import { Exchange } from "./exchange.ts";
+import { writeEndStatus } from "./failure.ts";
 import { messageError } from "./message-error.ts";
 import type { Route } from "./route.ts";
 

@@ -1,11 +1,13 @@
 import type { CallEnd, CallHandle, FlatMetadata } from "../call/call.ts";
 import { Code } from "../core/code.ts";
-import { GatewayError, gatewayError } from "../core/errors.ts";
+import { gatewayError, toGatewayError, type GatewayError } from "../core/errors.ts";
+import { IdleTimer } from "../core/idle-timer.ts";
 import { ofMessage } from "../transcode/message-stream.ts";
 import { isBlank } from "../transcode/bind.ts";
 import { sink } from "../transcode/sink.ts";
 import { writeGatewayError } from "../transcode/status-json.ts";
-import { Exchange, shorten, writeEndStatus, type ExchangeContext } from "./exchange.ts";
+import { Exchange, type ExchangeContext } from "./exchange.ts";
+import { shorten, writeEndStatus } from "./failure.ts";
 import { dataOf } from "./http-body.ts";
 import type { HttpUpgrade, MessageSocket, SocketListener } from "./http.ts";
 import { messageError } from "./message-error.ts";
@@ -40,8 +42,8 @@ export class WebSocketExchange extends Exchange implements SocketListener {
   /** The only reply to a client stream: it is one only when the call has ended well. */
   private reply: string | Buffer | null = null;
   private isSocketFull = false;
-  private lastMessageMs = 0;
-  private stopIdleTimer: (() => void) | null = null;
+  /** Null without a limit, and before the upgrade. */
+  private idle: IdleTimer | null = null;
 
   constructor(context: ExchangeContext, http: HttpUpgrade, route: Route) {
     super(context, http, route);
@@ -91,8 +93,7 @@ export class WebSocketExchange extends Exchange implements SocketListener {
     this.socket = this.upgrade.accept({ headers, protocols: PROTOCOLS, heartbeatMs }, this);
     if (this.socket === null) return this.onClientGone();
     this.status = 101;
-    this.lastMessageMs = this.context.clock.now();
-    this.watchIdle(route.streamIdleTimeoutMs, route.streamIdleTimeoutMs);
+    this.watchIdle(route.streamIdleTimeoutMs);
   }
 
   // What the client sends.
@@ -100,7 +101,7 @@ export class WebSocketExchange extends Exchange implements SocketListener {
   onSocketMessage(bytes: Buffer): void {
     if (this.ended) return;
     this.bytesIn += bytes.length;
-    this.lastMessageMs = this.context.clock.now();
+    this.idle?.touch();
     if (this.isEnd(bytes)) return this.endInput();
     switch (this.input) {
       case "request":
@@ -189,7 +190,7 @@ export class WebSocketExchange extends Exchange implements SocketListener {
     } catch (error) {
       return this.fail(messageError(route, error));
     }
-    this.lastMessageMs = this.context.clock.now();
+    this.idle?.touch();
     this.stopReplyTimer?.();
     if (route.kind !== "client_stream") return this.sendReply(route, message);
     if (this.reply !== null) return this.failProtocol(route, "more than one message in answer to a client stream");
@@ -205,13 +206,15 @@ export class WebSocketExchange extends Exchange implements SocketListener {
     this.bytesOut += message.length;
     if (this.socket?.send(message, isText) !== false) return;
     this.isSocketFull = true;
+    // Time in which the client does not read is no silence of the stream's.
+    this.idle?.stop();
     this.call?.pause();
   }
 
   override onDrain(): void {
     if (!this.isSocketFull) return;
     this.isSocketFull = false;
-    this.lastMessageMs = this.context.clock.now();
+    this.idle?.start();
     this.call?.resume();
   }
 
@@ -232,7 +235,7 @@ export class WebSocketExchange extends Exchange implements SocketListener {
     if (this.ended) return;
     this.call?.cancel();
     if (this.socket === null) return super.fail(thrown, headers);
-    const error = thrown instanceof GatewayError ? thrown : gatewayError("INTERNAL", {}, { cause: thrown });
+    const error = toGatewayError(thrown);
     this.tellFailure(() => writeGatewayError(error, this.errorForm, this.requestId));
     const closeCode = error.code === "SHUTTING_DOWN" ? CLOSE_GOING_AWAY : CLOSE_FAILED + error.grpc;
     this.socket.close(closeCode, cutReason(error.message));
@@ -270,21 +273,17 @@ export class WebSocketExchange extends Exchange implements SocketListener {
   }
 
   protected override finish(): void {
-    this.stopIdleTimer?.();
+    this.idle?.stop();
     this.waiting = [];
     super.finish();
   }
 
-  // One timer looks how long ago the last message was, because moving a timer with every message would cost more.
-  private watchIdle(waitMs: number, limitMs: number): void {
+  private watchIdle(limitMs: number): void {
     if (limitMs === Infinity) return;
-    const { clock } = this.context;
-    this.stopIdleTimer = clock.after(waitMs, () => {
-      // Time in which the client does not read is no silence of the stream's.
-      const restMs = this.isSocketFull ? limitMs : this.lastMessageMs + limitMs - clock.now();
-      if (restMs > 0) this.watchIdle(restMs, limitMs);
-      else this.fail(gatewayError("STREAM_IDLE", { timeout: limitMs }));
-    });
+    this.idle = new IdleTimer(this.context.clock, limitMs, (timeout) =>
+      this.fail(gatewayError("STREAM_IDLE", { timeout })),
+    );
+    this.idle.start();
   }
 }
 
