@@ -2,6 +2,7 @@
 // specification" (special notes of the comment on google.api.HttpRule); and the fields of HttpRule themselves.
 import assert from "node:assert/strict";
 import { describe, it, type TestContext } from "node:test";
+import type { JsonValue } from "@bufbuild/protobuf";
 import { problemsWith, serveRules, type Api } from "../support/http-rule.ts";
 
 const messages = `
@@ -307,6 +308,44 @@ describe("HttpRule.response_body", () => {
   const proto = (field: string): string => `
     service S { rpc List(Request) returns (Request) { option (google.api.http) = { get: "/v1" response_body: "${field}" }; } }
     message Request { repeated string tags = 1; Request inner = 2; }`;
+
+  it("is the name of the response field whose value is mapped to the HTTP response body, the rest being left out", async (t) => {
+    const rows: readonly (readonly [field: string, value: JsonValue, absent: string])[] = [
+      ["tags", ["a", "b"], "[]"], // "an API needs to use a JSON array for request or response body"
+      ["items", [{ name: "x" }, {}], "[]"],
+      ["labels", { a: "1" }, "{}"],
+      ["sub", { name: "x", sub: { id: 1 } }, "{}"],
+      ["display_name", "x", '""'],
+      ["big", "9007199254740993", '"0"'],
+      ["count", 7, "0"],
+      ["on", true, "false"],
+      ["data", "+/8=", '""'],
+      ["color", "GREEN", '"COLOR_UNSPECIFIED"'],
+      ["colors", ["RED", 99], "[]"],
+      ["time", "2026-01-31T23:59:59.500Z", "null"],
+      ["mask", "displayName,sub.name", "null"],
+      ["int64", "0", "null"],
+      ["struct", { a: [null] }, "{}"],
+      ["value", [1, null], "null"],
+      ["any", { "@type": "type.googleapis.com/google.protobuf.Duration", value: "1s" }, "{}"],
+      ["c", { name: "x" }, "{}"],
+    ];
+    const rpcs = rows.map(
+      ([field], i) => `rpc R${i}(Request) returns (Request) { option (google.api.http) = {
+        get: "/v1/${field}" response_body: "${field}" }; }`,
+    );
+    const api = await serveRules(t, { proto: `service S { ${rpcs.join("\n")} } ${messages}` });
+    for (const [field, value, absent] of rows) {
+      const name = field === "display_name" ? "displayName" : field;
+      const others = field === "count" ? { on: true } : { count: 3 };
+      assert.equal(api.reply("GET", `/v1/${field}`, { ...others, [name]: value }), JSON.stringify(value), field);
+      assert.equal(api.reply("GET", `/v1/${field}`, others), absent, `${field}, absent`);
+    }
+  });
+
+  it("omitted, gives the entire response message", async (t) => {
+    assert.equal((await serve(t)).reply("GET", "/v1", { count: 1, tags: ["a"] }), '{"count":1,"tags":["a"]}');
+  });
 
   it("must be present at the top-level of the response message type", async (t) => {
     assert.deepEqual(await problemsWith(t, { proto: proto("tags") }), []);

@@ -108,7 +108,11 @@ describe("HttpRule, path template syntax: Variable matches part of the URL path 
 
 describe("HttpRule, path template syntax: if the LITERAL contains any reserved character, such characters should be percent-encoded before the matching", () => {
   it("matches either form by what it stands for", async (t) => {
-    const api = await serve(t, ["/v1/a%3Ab/{a}", "/v1/@me", "/v1/caf%C3%A9"]);
+    const api = await serve(t, ["/v1/a%3Ab/{a}", "/v1/@me", "/v1/caf%C3%A9", "/v1/x:y/{a}:go", "/v1/x:y"]);
+    // Only in the last segment is a colon a verb's.
+    for (const path of ["/v1/x:y/z:go", "/v1/x%3Ay/z:go"]) assert.equal(api("GET", path), 'R3({"a":"z"})', path);
+    assert.equal(api("GET", "/v1/x:y"), "R4({})");
+    assert.equal(api("GET", "/v1/x%3Ay"), "404");
     for (const path of ["/v1/a%3Ab/x", "/v1/a%3ab/x", "/v1/a:b/x"])
       assert.equal(api("GET", path), 'R0({"a":"x"})', path);
     for (const path of ["/v1/@me", "/v1/%40me"]) assert.equal(api("GET", path), "R1({})", path);

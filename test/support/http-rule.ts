@@ -2,13 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import type { TestContext } from "node:test";
-import { fromBinary, toJson, type DescMessage, type JsonValue } from "@bufbuild/protobuf";
+import { fromBinary, fromJson, toBinary, toJson, type DescMessage, type JsonValue } from "@bufbuild/protobuf";
 import { parseConfig } from "../../src/config/load.ts";
 import { GatewayError } from "../../src/core/errors.ts";
 import { problemsOf } from "../../src/core/problem.ts";
 import type { Route } from "../../src/exchange/route.ts";
 import { compileSnapshot } from "../../src/snapshot/compile.ts";
 import { resolveRoutes, type ResolvedRoutes } from "../../src/snapshot/resolve.ts";
+import { sink } from "../../src/transcode/sink.ts";
 
 export interface Rules {
   /** What stands in the .proto file behind syntax, package (example.v1) and imports. */
@@ -22,6 +23,8 @@ export interface Api {
   (method: string, target: string, body?: JsonValue): string;
   /** The same, for a body as it stands. */
   raw(method: string, target: string, body: string): string;
+  /** The JSON of a reply, given the upstream's message as JSON. */
+  reply(method: string, target: string, message: JsonValue): string;
 }
 
 const HEAD = `syntax = "proto3";
@@ -73,10 +76,19 @@ export async function serveRules(t: TestContext, rules: Rules): Promise<Api> {
       throw error;
     }
   };
+  const reply = (method: string, requestTarget: string, message: JsonValue): string => {
+    const match = table.match(method, requestTarget);
+    if (match.kind !== "found") return match.kind;
+    const desc = resolved.schemas.get("api")?.methods.get(match.value.rpc)?.desc.output as DescMessage; // as above
+    const bytes = toBinary(desc, fromJson(desc, message, registry === undefined ? {} : { registry }));
+    sink.reset();
+    match.value.write(bytes, 0, bytes.length);
+    return sink.take().toString();
+  };
   return Object.assign(
     (method: string, requestTarget: string, body?: JsonValue) =>
       request(method, requestTarget, body === undefined ? null : JSON.stringify(body)),
-    { raw: request },
+    { raw: request, reply },
   );
 }
 
