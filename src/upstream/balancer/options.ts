@@ -130,7 +130,7 @@ const shape = {
     max: 100,
   }).optional(),
   points: integer({
-    docs: "Of ring_hash: points on the ring of an instance of average weight.",
+    docs: "Of ring_hash: points on the ring of an instance of average weight; at most 65,536 of all together.",
     default: DEFAULT_POINTS,
     min: 1,
     max: 1_000,

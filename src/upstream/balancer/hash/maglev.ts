@@ -11,42 +11,61 @@ const NOBODY = 0xffffffff;
  */
 export function maglevBuild<C extends Candidate>(size: number): HashTableBuild<C> {
   return function* (candidates, capacities): Generator<void, HashTable<C>> {
-    const count = candidates.length;
-    const owners = new Uint32Array(count === 0 ? 0 : size).fill(NOBODY);
-    const largest = capacities.reduce((most, capacity) => Math.max(most, capacity), 0);
-    const next = new Uint32Array(count);
-    const skips = new Uint32Array(count);
-    const turns = new Float64Array(count);
-    const steps = new Float64Array(count);
-    for (const [owner, candidate] of candidates.entries()) {
-      const [first, second] = hashesOf(candidate);
-      next[owner] = first % size;
-      skips[owner] = (second % (size - 1)) + 1;
-      steps[owner] = (capacities[owner] as number) / largest; // one for each
-    }
-    // The order of turns decides who gets contested places: it must not be that of discovery's list.
-    const order = Uint32Array.from(candidates.keys()).sort((a, b) =>
-      (candidates[a]?.endpoint ?? "") < (candidates[b]?.endpoint ?? "") ? -1 : 1,
-    );
-    yield;
-    let work = 0;
-    for (let left = owners.length; left > 0;) {
-      for (let turn = 0; turn < count && left > 0; turn++) {
-        const owner = order[turn] as number; // within the list
-        turns[owner] = (turns[owner] as number) + (steps[owner] as number); // within the list
-        if ((turns[owner] as number) < 1) continue;
-        turns[owner] = (turns[owner] as number) - 1;
-        const skip = skips[owner] as number;
-        let place = next[owner] as number;
-        for (; owners[place] !== NOBODY; place = (place + skip) % size) work++;
-        owners[place] = owner;
-        next[owner] = (place + skip) % size;
-        left--;
-        if (++work < STRIDE) continue;
-        work = 0;
-        yield;
-      }
-    }
-    return { candidates, owners, locate: (hashKey) => hashKey % size };
+    const table = new Maglev(candidates, capacities, size);
+    while (!table.fill(STRIDE)) yield;
+    return table;
   };
+}
+
+// The loop stands in a method, and not in the generator: V8 does not optimise one that is running.
+class Maglev<C extends Candidate> implements HashTable<C> {
+  readonly candidates: readonly C[];
+  readonly owners: Uint32Array;
+  private left: number;
+  private turn = 0;
+  /** Who has the first turn, the second, …: not the order of discovery's list, since it decides contested places. */
+  private readonly order: Uint32Array;
+  private readonly next: Uint32Array;
+  private readonly skips: Uint32Array;
+  private readonly credits: Float64Array;
+  private readonly steps: Float64Array;
+
+  constructor(candidates: readonly C[], capacities: readonly number[], size: number) {
+    const { length } = candidates;
+    const addressOf = (index: number) => candidates[index]?.endpoint ?? "";
+    const largest = capacities.reduce((most, capacity) => Math.max(most, capacity), 0);
+    const hashes = candidates.map(hashesOf);
+    this.candidates = candidates;
+    this.owners = new Uint32Array(length === 0 ? 0 : size).fill(NOBODY);
+    this.left = this.owners.length;
+    this.order = Uint32Array.from(candidates.keys()).sort((a, b) => (addressOf(a) < addressOf(b) ? -1 : 1));
+    this.next = Uint32Array.from(hashes, ([first]) => first % size);
+    this.skips = Uint32Array.from(hashes, ([, second]) => (second % (size - 1)) + 1);
+    this.credits = new Float64Array(length);
+    this.steps = Float64Array.from(capacities, (capacity) => capacity / largest);
+  }
+
+  /** Goes on for about so many places; whether all have an owner. */
+  fill(places: number): boolean {
+    const { owners, order, next, skips, credits, steps } = this;
+    const size = owners.length;
+    for (let work = 0; this.left > 0 && work < places; this.turn = (this.turn + 1) % order.length) {
+      const owner = order[this.turn] as number; // within the list, as all that follows
+      credits[owner] = (credits[owner] as number) + (steps[owner] as number);
+      work++;
+      if ((credits[owner] as number) < 1) continue;
+      credits[owner] = (credits[owner] as number) - 1;
+      const skip = skips[owner] as number;
+      let place = next[owner] as number;
+      for (; owners[place] !== NOBODY; place = (place + skip) % size) work++;
+      owners[place] = owner;
+      next[owner] = (place + skip) % size;
+      this.left--;
+    }
+    return this.left === 0;
+  }
+
+  locate(hashKey: number): number {
+    return hashKey % this.owners.length;
+  }
 }
