@@ -46,12 +46,16 @@ export function findNode() {
  * server takes the signals to end as soon as it runs; where they came before that, it ended as it was told to.
  * @param {string} node
  * @param {readonly string[]} args
+ * @param {object} [options]
+ * @param {boolean} [options.isServer]
+ * @param {Readonly<Record<string, string>>} [options.env] added to this process's
+ * @param {(code: number) => void} [options.then] what comes in place of this process's end, where no signal came
  */
-export function become(node, args, isServer = false) {
+export function become(node, args, { isServer = false, env = {}, then = process.exit } = {}) {
   const child = spawn(node, ["--import", FOLLOW, ...args], {
     // The channel carries nothing: the child sees it close when this process is gone, kill -9 included.
     stdio: ["inherit", "inherit", "inherit", "ipc"],
-    env: { ...process.env, SLUICE_FOLLOW: "1" },
+    env: { ...process.env, ...env, SLUICE_FOLLOW: "1" },
   });
   /** @type {NodeJS.Signals[]} */
   const came = [];
@@ -63,7 +67,7 @@ export function become(node, args, isServer = false) {
   }
   child.on("error", (error) => fail(`cannot run ${node}: ${error.message}`));
   child.on("exit", (code, signal) => {
-    if (signal === null) process.exit(code ?? 1);
+    if (signal === null) return came.length === 0 ? then(code ?? 1) : process.exit(code ?? 1);
     if (isServer && (signal === "SIGINT" || signal === "SIGTERM") && came.includes(signal)) process.exit(0);
     // As process 1 of a container this process survives its own signal, so it says by its code what the child died of.
     process.exitCode = 128 + constants.signals[signal];

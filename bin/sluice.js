@@ -16,7 +16,7 @@ if (isRightNode) {
   module.enableCompileCache(path.join(root, "node_modules", ".cache", "compile"));
   await import(pathToFileURL(mainFile()).href);
 } else {
-  become(findNode(), [fileURLToPath(import.meta.url), ...process.argv.slice(2)], isServer);
+  become(findNode(), [fileURLToPath(import.meta.url), ...process.argv.slice(2)], { isServer });
 }
 
 /** A checkout runs its sources; a package has only what was built of them, and Node strips no types there. */

@@ -91,15 +91,20 @@ function launch(node: readonly string[], file: string, args: readonly string[] =
   };
 }
 
-async function runToEnd(node: readonly string[], file: string, args: readonly string[] = []) {
-  const child = spawn(node[0] ?? "", [...node.slice(1), file, ...args], { cwd: "/", env: cleanEnv() });
+async function runToEnd(
+  node: readonly string[],
+  file: string,
+  args: readonly string[] = [],
+  env: Readonly<Record<string, string>> = {},
+) {
+  const child = spawn(node[0] ?? "", [...node.slice(1), file, ...args], { cwd: "/", env: { ...cleanEnv(), ...env } });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, "close")]);
   return { stdout, stderr, code };
 }
 
-/** Without the mark by which node --test knows that it runs within itself, and then runs nothing. */
+/** Without the mark by which node --test knows that it runs within itself, and then runs nothing; and with defaults. */
 function cleanEnv(): NodeJS.ProcessEnv {
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const { NODE_TEST_CONTEXT: _, SLUICE_TEST_TRANSPORT: __, ...env } = process.env;
   return env;
 }
 
@@ -286,6 +291,48 @@ describe("bin/test.js", { timeout: 20_000 }, () => {
       "test/b.test.ts": `${one} it("b", () => assert.fail());`,
     });
     assert.deepEqual([stderr, code], ["", 1]);
+  });
+
+  describe("with tests that start a gateway", () => {
+    const started = (failsOver?: string): Readonly<Record<string, string>> => ({
+      ...files,
+      "test/integration/a.test.ts": `${one}
+        const startTestGateway = () => process.env.SLUICE_TEST_TRANSPORT ?? "the default";
+        it("over " + startTestGateway(), () => assert.notEqual(startTestGateway(), "${failsOver}"));`,
+      "test/integration/b.test.ts": `${one} it("over none", () => {});`,
+    });
+    const BOTH = ["the default", "none", "grpc-js"];
+    const ran = (stdout: string) => [...stdout.matchAll(/^[✔✖] over ([\w -]+) \(/gm)].map(([, name]) => name);
+
+    for (const [name, node] of [
+      ["the right Node", RIGHT_NODE],
+      ["an old Node", OLD_NODE],
+    ] as const) {
+      it(`runs these again over grpc-js under ${name}`, async () => {
+        const { stdout, stderr, code } = await runTests(node, started());
+        assert.deepEqual([ran(stdout), stderr, code], [BOTH, "", 0]);
+      });
+    }
+
+    it("fails where one of the two runs fails, and has them both", async () => {
+      for (const failing of ["the default", "grpc-js"]) {
+        const { stdout, code } = await runTests(RIGHT_NODE, started(failing), "test/integration");
+        assert.deepEqual([new Set(ran(stdout)), code], [new Set(BOTH), 1], failing);
+      }
+    });
+
+    it("takes a name that is in no such test", async () => {
+      const { stdout, stderr, code } = await runTests(RIGHT_NODE, started(), "--test-name-pattern=etcd");
+      assert.deepEqual([ran(stdout), stderr, code], [[], "", 0]);
+    });
+
+    it("runs them once over the one that SLUICE_TEST_TRANSPORT names", async () => {
+      const root = makePackage({ files: started() });
+      const { stdout, code } = await runToEnd(RIGHT_NODE, path.join(root, "bin/test.js"), [], {
+        SLUICE_TEST_TRANSPORT: "grpc-js",
+      });
+      assert.deepEqual([ran(stdout), code], [["grpc-js", "none"], 0]);
+    });
   });
 
   it("runs one folder or one file where it is named", async () => {
