@@ -84,9 +84,7 @@ function notFound(context: ExchangeContext, http: HttpExchange): void {
 /** What is easily overlooked in a path that no route takes: `//`, or a slash at the end. */
 function emptySegmentOf(path: string): FieldViolation[] {
   const index = path === "/" ? -1 : path.split("/").indexOf("", 1);
-  return index < 0
-    ? []
-    : [{ field: "path", description: `segment ${index} is empty; slashes are neither merged nor dropped` }];
+  return index < 0 ? [] : [{ field: "path", description: `segment ${index} is empty` }];
 }
 
 function malformed(context: ExchangeContext, http: HttpExchange, reason: string): void {

@@ -26,7 +26,6 @@ interface Refused {
 const nested = (open: string, close: string, core: string): string =>
   open.repeat(100_000) + core + close.repeat(100_000);
 const TIMESTAMP = 'expected a timestamp such as "2026-01-31T23:59:59.5Z"';
-const EMPTY = "is empty; slashes are neither merged nor dropped";
 
 const REFUSED: readonly Refused[] = [
   {
@@ -217,7 +216,7 @@ const REFUSED: readonly Refused[] = [
     status: 404,
     reason: "ROUTE_NOT_FOUND",
     field: "path",
-    description: `segment 2 ${EMPTY}`,
+    description: "segment 2 is empty",
   },
   {
     what: "an empty segment at the end",
@@ -225,7 +224,7 @@ const REFUSED: readonly Refused[] = [
     status: 404,
     reason: "ROUTE_NOT_FOUND",
     field: "path",
-    description: `segment 4 ${EMPTY}`,
+    description: "segment 4 is empty",
   },
 ];
 
