@@ -19,7 +19,8 @@ export function bindersFor(route: BodyRoute, http: Pick<HttpExchange, "header">)
   const form = forms === null ? null : PAIRS.test(type) ? forms.pairs : PARTS.test(type) ? forms.parts : null;
   if (form === null) {
     const lines = isStreamed ? ", application/x-ndjson" : "";
-    const expected = `application/json${lines}${forms === null ? "" : " or a form"}`;
+    const types = `application/json${lines}${forms === null ? "" : " or a form"}`;
+    const expected = charsetOf(type) === null ? types : "charset=utf-8";
     return gatewayError("UNSUPPORTED_MEDIA_TYPE", { type: JSON.stringify(type.slice(0, 100)), expected });
   }
   const origin = route.takesForeignForms ? null : foreignOrigin(http);
@@ -29,7 +30,8 @@ export function bindersFor(route: BodyRoute, http: Pick<HttpExchange, "header">)
 type BodyRoute = Pick<Route, "bind" | "bindStream" | "forms" | "takesForeignForms" | "takesHttpBody" | "kind">;
 
 const PAIRS = /^[ \t]*application\/x-www-form-urlencoded[ \t]*(?:;|$)/i;
-const PARTS = /^[ \t]*multipart\/form-data[ \t]*;/i;
+// One without a boundary is refused where it is read, and told so.
+const PARTS = /^[ \t]*multipart\/form-data[ \t]*(?:;|$)/i;
 
 /**
  * The origin of the page that sends a request, where that is another one; null where it is ours, or no page at all. A
@@ -45,10 +47,14 @@ function foreignOrigin(http: Pick<HttpExchange, "header">): string | null {
 }
 
 function isJson(type: string): boolean {
+  const charset = charsetOf(type);
+  return charset === "" || charset === "utf-8" || charset === "utf8" || charset === "us-ascii";
+}
+
+/** In lower case, "" where none is named; null where the type is not JSON. */
+function charsetOf(type: string): string | null {
   // A long header cannot make the pattern slow: longer ones are no media type.
-  if (type.length > 200) return false;
+  if (type.length > 200) return null;
   const parts = MEDIA_TYPE.exec(type.trim());
-  if (parts === null) return false;
-  const charset = CHARSET.exec(parts[1] ?? "")?.[1]?.toLowerCase();
-  return charset === undefined || charset === "utf-8" || charset === "utf8" || charset === "us-ascii";
+  return parts === null ? null : (CHARSET.exec(parts[1] ?? "")?.[1]?.toLowerCase() ?? "");
 }

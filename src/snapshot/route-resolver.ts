@@ -117,6 +117,21 @@ export class RouteResolver {
         this.addPlain(rule, rpc, upstream, () => AUTO);
       }
     }
+    this.warnOfUnmatchedAuto();
+  }
+
+  /** One list may hold services of several upstreams, so a pattern is a slip only where none has its service. */
+  private warnOfUnmatchedAuto(): void {
+    // Where a schema is missing, so may be its services.
+    if (this.lacksSchemas) return;
+    const rpcs = [...this.schemas.values()].flatMap((schema) => [...schema.methods.keys()]);
+    const services = [...new Set(rpcs.map((rpc) => rpc.slice(0, rpc.indexOf("/"))))];
+    for (const glob of new Set(this.config.upstreams.flatMap((upstream) => upstream.autoRoutes))) {
+      const pattern = globToPattern(glob);
+      if (services.some((service) => pattern.test(service))) continue;
+      const message = `auto_routes: no service is named "${glob}"${didYouMean(glob, services)}`;
+      this.problems.push(problemAt(this.config.file, message, "warning"));
+    }
   }
 
   private addPlain(rule: HttpRule, rpc: RpcMethod, upstream: UpstreamConfig, place: (part: Part) => string): void {

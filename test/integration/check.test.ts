@@ -201,6 +201,19 @@ describe("sluice routes", () => {
   });
 });
 
+describe("sluice check of auto_routes", () => {
+  it("warns of what no service is named, with the nearest that is", async (t) => {
+    const { check: lines } = await check(t, "auto_routes: [library.v1.Library, library.v1.Libary, other.*]");
+    assert.deepEqual(
+      lines.filter((line) => line.includes("warning")),
+      [
+        'routes.yaml: warning: auto_routes: no service is named "library.v1.Libary"; did you mean "library.v1.Library"?',
+        'routes.yaml: warning: auto_routes: no service is named "other.*"',
+      ],
+    );
+  });
+});
+
 describe("sluice check of a google.api.Service file", () => {
   const head = `${HEAD}    api_service: service.yaml\n`;
   const type = "type: google.api.Service\n";

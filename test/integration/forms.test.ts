@@ -256,8 +256,8 @@ describe("a body of multipart/form-data", () => {
     const { gateway } = await startKindsGateway(t, { server: "{ limits: { body: 200 } }" });
     const body = form(file("data", "x".repeat(200), "a"));
     assert.match(refusal(await ask(gateway, "/v1/attach", { headers: PARTS, body })), /^413 BODY_TOO_LARGE/);
-    for (const boundary of ["", "boundary=", `boundary=${"x".repeat(71)}`, 'boundary="a\\"']) {
-      const headers = { "content-type": `multipart/form-data; ${boundary}` };
+    for (const boundary of ["", "; ", "; boundary=", `; boundary=${"x".repeat(71)}`, '; boundary="a\\"']) {
+      const headers = { "content-type": `multipart/form-data${boundary}` };
       assert.match(
         refusal(await ask(gateway, "/v1/attach", { headers, body: "x" })),
         /^400 FORM_MALFORMED .*boundary$/,
