@@ -1,7 +1,8 @@
 import { systemRandom } from "../core/random.ts";
 
-// Repeated keys of a map, where the last one wins: seen by hash while the entries are written, which is wrong once in
-// 2^32 pairs of keys; the slow path, which then sorts it out by the keys themselves, is right in either case.
+// Repeated keys of a map, where the last one wins: seen by hash while the entries are written. In large maps keys of one
+// hash are compared, since of 100,000 keys two have the same; in small ones that is once in 2^32 pairs, and the slow
+// path, which then sorts it out by the keys themselves, is right in either case.
 
 /** Thrown where a message is not in the order that is written in one pass; wire-normalise.ts puts it in order. */
 export const IRREGULAR = new Error("repeated field, split list or repeated key");
@@ -16,10 +17,13 @@ const SMALL = 12;
 let open = new Int32Array(1 << 10);
 let top = 0;
 
-// The keys of larger maps, by open addressing, two cells a slot: number of the map (0 = free), hash.
+// The keys of larger maps, by open addressing, two cells a slot: number of the map (0 = free), hash. Beside each where
+// the key begins in the sink, or NOWHERE.
 const INITIAL_SLOTS = 1 << 8;
 const KEEP_SLOTS = 1 << 14;
+const NOWHERE = -1;
 let slots = new Int32Array(INITIAL_SLOTS * 2);
+let places = new Int32Array(INITIAL_SLOTS);
 let used = 0;
 let largeMaps = 0;
 
@@ -32,7 +36,7 @@ export const keys = {
     top = 0;
     if (largeMaps === 0) return;
     largeMaps = used = 0;
-    if (slots.length > KEEP_SLOTS * 2) slots = new Int32Array(INITIAL_SLOTS * 2);
+    if (slots.length > KEEP_SLOTS * 2) allocate(INITIAL_SLOTS);
     else slots.fill(0);
   },
 
@@ -52,7 +56,7 @@ export const keys = {
     if (keys.distinct) return;
     const hash = hashOf(out, from, to);
     if (open[map] !== 0) {
-      insert(open[map] as number, hash);
+      insert(open[map] as number, hash, out, from, to);
       return;
     }
     for (let i = map + 1; i < top; i++) if (open[i] === hash) throw IRREGULAR;
@@ -61,8 +65,8 @@ export const keys = {
       return;
     }
     const large = (open[map] = ++largeMaps);
-    for (let i = map + 1; i < top; i++) insert(large, open[i] as number);
-    insert(large, hash);
+    for (let i = map + 1; i < top; i++) fill(freeSlot(large, open[i] as number), large, open[i] as number, NOWHERE);
+    insert(large, hash, out, from, to);
     top = map + 1;
   },
 
@@ -82,23 +86,57 @@ function hashOf(bytes: DataView, from: number, to: number): number {
   return hash ^ (hash >>> 15);
 }
 
-function insert(map: number, hash: number): void {
+function insert(map: number, hash: number, out: DataView, from: number, to: number): void {
   if (used * 4 >= slots.length) enlarge();
   const mask = slots.length - 2;
-  // The map's number spreads the same keys of neighbouring maps.
-  let at = ((hash ^ Math.imul(map, 0x9e3779b1)) << 1) & mask;
+  let at = firstSlot(map, hash);
   while (slots[at] !== 0) {
-    if (slots[at] === map && slots[at + 1] === hash) throw IRREGULAR;
+    if (slots[at] === map && slots[at + 1] === hash && isSame(out, places[at >> 1] as number, from, to))
+      throw IRREGULAR;
     at = (at + 2) & mask;
   }
+  fill(at, map, hash, from);
+}
+
+/** The map's number spreads the same keys of neighbouring maps. */
+function firstSlot(map: number, hash: number): number {
+  return ((hash ^ Math.imul(map, 0x9e3779b1)) << 1) & (slots.length - 2);
+}
+
+function freeSlot(map: number, hash: number): number {
+  if (used * 4 >= slots.length) enlarge();
+  let at = firstSlot(map, hash);
+  while (slots[at] !== 0) at = (at + 2) & (slots.length - 2);
+  return at;
+}
+
+function fill(at: number, map: number, hash: number, place: number): void {
   slots[at] = map;
   slots[at + 1] = hash;
+  places[at >> 1] = place;
   used++;
+}
+
+/** Whether the key at `place` is out[from, to): both end with a quote, and have no other. */
+function isSame(out: DataView, place: number, from: number, to: number): boolean {
+  if (place === NOWHERE) return true;
+  for (let i = from; i < to; i++) if (out.getUint8(place + i - from) !== out.getUint8(i)) return false;
+  return true;
 }
 
 function enlarge(): void {
   const old = slots;
-  slots = new Int32Array(old.length * 2);
+  const oldPlaces = places;
+  allocate(old.length);
   used = 0;
-  for (let i = 0; i < old.length; i += 2) if (old[i] !== 0) insert(old[i] as number, old[i + 1] as number);
+  for (let i = 0; i < old.length; i += 2) {
+    const map = old[i] as number;
+    const hash = old[i + 1] as number;
+    if (map !== 0) fill(freeSlot(map, hash), map, hash, oldPlaces[i >> 1] as number);
+  }
+}
+
+function allocate(count: number): void {
+  slots = new Int32Array(count * 2);
+  places = new Int32Array(count);
 }
