@@ -33,8 +33,15 @@ const checkDeps: CheckDeps = {
 };
 
 async function serve({ config, ...overrides }: ServeFlags): Promise<void> {
-  const gateway = await start(config, process.env, overrides);
-  process.on("SIGHUP", () => void gateway.reload());
+  let gateway: Gateway | undefined;
+  let isStale = false;
+  // Also while it starts: a signal that nobody takes ends the process.
+  process.on("SIGHUP", () => {
+    isStale = true;
+    void gateway?.reload();
+  });
+  gateway = await start(config, process.env, overrides);
+  if (isStale) void gateway.reload();
   await stopped(() => gateway.kill());
   await gateway.close();
 }
