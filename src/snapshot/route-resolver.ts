@@ -15,7 +15,7 @@ import { fieldNamed, httpBodiesOf, kindOf, type ResolvedRoute } from "./resolved
 /** The place of a route that nothing declares. */
 export const AUTO = "auto";
 
-type Part = "path" | "body" | "responseBody" | "sources";
+type Part = "path" | "body" | "responseBody" | FieldSource;
 
 /** Finds the rpc of every route of the file and of every annotation, and checks what binds them. */
 export class RouteResolver {
@@ -52,7 +52,8 @@ export class RouteResolver {
         idempotent: route.idempotent,
         sources: route.sources,
         replyFields: route.replyFields,
-        place: (part) => (part === "sources" ? undefined : rule.positions[part]) ?? route.position,
+        place: (part) =>
+          typeof part === "string" ? (rule.positions[part] ?? route.position) : route.placeOf(sourcePath(part)),
       });
     }
   }
@@ -91,7 +92,7 @@ export class RouteResolver {
         if (this.declared.has(key)) continue;
         this.declared.add(key);
         for (const { rule, places } of rules) {
-          this.addPlain(rule, rpc, upstream, (part) => (part === "sources" ? place : places[part]));
+          this.addPlain(rule, rpc, upstream, (part) => (typeof part === "string" ? places[part] : place));
         }
       }
     }
@@ -237,6 +238,11 @@ export class RouteResolver {
   private text(position: Position): string {
     return `${this.config.file}:${position.line}:${position.column}`;
   }
+}
+
+/** Where a route says that a field is set so; `last_event_id` is the shorter way for that header. */
+function sourcePath({ field, name }: FieldSource): readonly string[] {
+  return name === "last-event-id" ? ["stream", "sse", "last_event_id"] : ["request", "from", field];
 }
 
 /** `library.v1.*` as a pattern: a star is any run of characters. */

@@ -27,7 +27,7 @@ export interface Binding {
 }
 
 export interface BindingProblem {
-  readonly part: "path" | "body" | "sources";
+  readonly part: "path" | "body" | FieldSource;
   readonly message: string;
 }
 
@@ -37,7 +37,7 @@ export type BinderOptions = JsonOptions & RequestOptions;
 export function checkBinding({ input, variables, body, sources }: Binding): BindingProblem[] {
   const problems: BindingProblem[] = [];
   const seen = new Map<string, string>();
-  const single = (part: "path" | "sources", path: string, label: string): void => {
+  const single = (part: "path" | FieldSource, path: string, label: string): void => {
     const target = singularTargetOf(input, path, defaultJsonOptions);
     const problem = (message: string): number =>
       problems.push({ part, message: `${label} of ${input.typeName}: ${message}` });
@@ -54,7 +54,9 @@ export function checkBinding({ input, variables, body, sources }: Binding): Bind
     seen.set(target.id, label);
   };
   for (const variable of variables) single("path", variable, `variable {${variable}}`);
-  for (const { field, kind, name } of sources) single("sources", field, `field ${field} from ${kind} ${name}`);
+  for (const source of sources) {
+    single(source, source.field, `field ${source.field} from ${source.kind} ${source.name}`);
+  }
   if (body !== "" && body !== "*" && fieldOf(input, body) === undefined) {
     const names = input.fields.map((field) => field.name);
     const hint = didYouMean(body, names);

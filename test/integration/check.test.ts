@@ -107,11 +107,25 @@ describe("sluice check", () => {
     response: { status: 201, headers: { location: "/v1/{nam}", x-a: "{title} {name.x}" } }
     stream: { sse: { id: titel, last_event_id: nme } }`,
       [
-        `routes.yaml:7:5: field nme from header last-event-id of library.v1.GetBookRequest: unknown field "nme"; did you mean "name"?`,
         `routes.yaml:9:51: {nam} of library.v1.Book: unknown field "nam"; did you mean "name"?`,
         `routes.yaml:9:69: {name.x} of library.v1.Book: name has no fields`,
         `routes.yaml:10:26: {titel} of library.v1.Book: unknown field "titel"; did you mean "title"?`,
         `routes.yaml:10:26: library.v1.Library/GetBook has one reply, and no events`,
+        `routes.yaml:10:48: field nme from header last-event-id of library.v1.GetBookRequest: unknown field "nme"; did you mean "name"?`,
+      ],
+    ],
+    [
+      "names fields of the request that headers cannot set, at their places",
+      `routes:
+  - rpc: library.v1.Library/GetBook
+    get: /v1/x
+    request:
+      from:
+        nam: { header: x-a }
+        name.x: { cookie: a }`,
+      [
+        `routes.yaml:11:9: field nam from header x-a of library.v1.GetBookRequest: unknown field "nam"; did you mean "name"?`,
+        `routes.yaml:12:9: field name.x from cookie a of library.v1.GetBookRequest: name has no fields`,
       ],
     ],
     [

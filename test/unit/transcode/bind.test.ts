@@ -322,8 +322,8 @@ describe("compileBinder(): headers and cookies", () => {
         variables: ["a_int32"],
         body: "",
         sources: [{ field, kind: "header", name: "x-a" }],
-      }).map(({ part, message }) => `${part}: ${message}`);
-    const blame = (field: string): string => `sources: field ${field} from header x-a of test.v1.All:`;
+      }).map(({ part, message }) => `${typeof part === "string" ? part : part.name}: ${message}`);
+    const blame = (field: string): string => `x-a: field ${field} from header x-a of test.v1.All:`;
     assert.deepEqual(check("aString"), []);
     assert.deepEqual(check("listInt32"), [
       `${blame("listInt32")} list_int32 is repeated; it takes more than one value`,
