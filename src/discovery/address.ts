@@ -36,6 +36,15 @@ export function quote(text: string): string {
   return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }
 
+/**
+ * Any value for a message. Never throws, as `String` does for an object that holds a `toString` of its own, which JSON may
+ * bring.
+ */
+export function quoteValue(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" && value !== null ? "an object" : quote(String(value));
+}
+
 function isHost(host: string): boolean {
   if (host.startsWith("[") && host.endsWith("]")) return isIPv6(host.slice(1, -1)) && !host.includes("%");
   if (isIPv4(host)) return true;

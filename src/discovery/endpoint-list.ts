@@ -1,5 +1,5 @@
 import type { Endpoint } from "../upstream/resolver.ts";
-import { parseAddress, quote } from "./address.ts";
+import { parseAddress, quoteValue } from "./address.ts";
 
 /** Most endpoints of one upstream. */
 export const MAX_ENDPOINTS = 10_000;
@@ -55,16 +55,19 @@ export function readEndpoints(value: unknown, connections: number): ReadList {
 function readEndpoint(value: unknown, defaultConnections: number): Endpoint | string {
   const object = (typeof value === "object" && value !== null ? value : { address: value }) as Record<string, unknown>;
   const { address, weight = 1, zone = "", connections = defaultConnections } = object;
-  const parsed = parseAddress(typeof address === "string" ? address : "");
+  if (typeof address !== "string") {
+    return `the address is ${quoteValue(address)}; expected host:port`;
+  }
+  const parsed = parseAddress(address);
   if (!parsed.ok) return parsed.reason;
   if (typeof weight !== "number" || !(weight >= 0)) {
-    return `${parsed.address}: the weight is ${quote(String(weight))}; expected a number from 0 up`;
+    return `${parsed.address}: the weight is ${quoteValue(weight)}; expected a number from 0 up`;
   }
   if (typeof zone !== "string" || zone.length > MAX_ZONE_LENGTH) {
-    return `${parsed.address}: the zone is ${quote(String(zone))}; expected at most ${MAX_ZONE_LENGTH} characters`;
+    return `${parsed.address}: the zone is ${quoteValue(zone)}; expected at most ${MAX_ZONE_LENGTH} characters`;
   }
   if (!Number.isInteger(connections) || (connections as number) < 1 || (connections as number) > 1000) {
-    return `${parsed.address}: ${quote(String(connections))} connections; expected a whole number from 1 to 1000`;
+    return `${parsed.address}: ${quoteValue(connections)} connections; expected a whole number from 1 to 1000`;
   }
   return {
     address: parsed.address,

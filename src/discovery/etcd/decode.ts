@@ -1,4 +1,4 @@
-import { parseAddress, quote } from "../address.ts";
+import { parseAddress, quote, quoteValue } from "../address.ts";
 import { MAX_WEIGHT, MAX_ZONE_LENGTH } from "../endpoint-list.ts";
 import { lastSegment } from "./keys.ts";
 
@@ -55,7 +55,7 @@ export function decodeValue(key: string, value: string): Decoded {
 function fromText(text: string, json: Json): Decoded {
   const bare = text.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "").replace(/[/?#].*$/s, "");
   const parsed = parseAddress(bare);
-  if (!parsed.ok) return refuse(parsed.reason);
+  if (!parsed.ok) return refuse(bare === "" && text !== "" ? `${quote(text)} names no host:port` : parsed.reason);
   return { endpoints: [{ address: parsed.address, weight: weightOf(json), zone: zoneOf(json) }], refused: [] };
 }
 
@@ -91,7 +91,7 @@ function fromNodes(nodes: unknown): Decoded {
   const endpoints: DecodedEndpoint[] = [];
   const refused: string[] = list.length > MAX_NODES ? [`${list.length} nodes; the first ${MAX_NODES} are used`] : [];
   for (const node of list.slice(0, MAX_NODES)) {
-    const decoded = isObject(node) ? fromObject(node) : refuse(`${quote(String(node))} is no node`);
+    const decoded = isObject(node) ? fromObject(node) : refuse(`${quoteValue(node)} is no node`);
     endpoints.push(...decoded.endpoints);
     refused.push(...decoded.refused);
   }

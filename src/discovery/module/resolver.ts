@@ -3,6 +3,7 @@ import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../../core/clock.ts";
 import type { Endpoint, Resolver, ResolverListener } from "../../upstream/resolver.ts";
+import { quoteValue } from "../address.ts";
 import { isSameList, readEndpoints } from "../endpoint-list.ts";
 import type { DiscoveryEvent } from "../events.ts";
 import type { ModuleTarget } from "../target.ts";
@@ -103,7 +104,7 @@ class ModuleResolver implements Resolver {
       case "endpoints":
         return this.tell(message.endpoints);
       case "trouble":
-        return this.trouble(String(message.reason));
+        return this.trouble(textOf(message.reason));
       case "recovered":
         return this.recovered();
       case "closed":
@@ -156,9 +157,15 @@ class ModuleResolver implements Resolver {
   }
 }
 
+/** What a module threw or said, which may be anything. */
+function textOf(value: unknown): string {
+  if (value instanceof Error) return `${value.name}: ${value.message}`;
+  return typeof value === "string" ? value : quoteValue(value);
+}
+
 /** What a module threw, and where in it. */
 function reasonOf(error: unknown, file: string): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) return textOf(error);
   const [, line] = /^[^\s:)]*:(\d+)/.exec(error.stack?.split(path.basename(file))[1] ?? "") ?? [];
   return `${error.name}: ${error.message}${line === undefined ? "" : ` (line ${line})`}`;
 }

@@ -74,7 +74,7 @@ describe("createModuleResolver()", () => {
 
   it("leaves out what is no endpoint, and takes no list that is none", async (t) => {
     const list = `["10.0.0.1:1", "10.0.0.1", 7, null, { address: "a:1", weight: -1 }, { address: "b:1", zone: {} },
-      { address: "c:1", connections: 1e9 }, { address: "D:1", weight: 1e9 }]`;
+      { address: "c:1", connections: 1e9 }, { address: "e:1", weight: { toString: 1, valueOf: 1 } }, { address: "D:1", weight: 1e9 }]`;
     const { told } = await follow(t, module(`{ start(l) { l.onEndpoints({}); l.onEndpoints(${list}); } }`));
     await told.until(({ lists }) => lists.length === 1);
     assert.deepEqual(
@@ -85,11 +85,12 @@ describe("createModuleResolver()", () => {
     assert.deepEqual(reasons, [
       "the list of endpoints is no array",
       '"10.0.0.1" is no address: the port is missing; expected host:port',
-      '"" is no address: the port is missing; expected host:port',
-      '"" is no address: the port is missing; expected host:port',
+      'the address is "7"; expected host:port',
+      'the address is "null"; expected host:port',
       'a:1: the weight is "-1"; expected a number from 0 up',
-      'b:1: the zone is "[object Object]"; expected at most 64 characters',
+      "b:1: the zone is an object; expected at most 64 characters",
       'c:1: "1000000000" connections; expected a whole number from 1 to 1000',
+      "e:1: the weight is an object; expected a number from 0 up",
     ]);
   });
 
@@ -104,6 +105,9 @@ describe("createModuleResolver()", () => {
       /Error: late \(line 1\)/,
     ],
     ["a rejection", module('{ async start() { await null; throw new Error("no"); } }'), /Error: no \(line 1\)/],
+    ["an object that is thrown", module("{ start() { throw { toString: 1, valueOf: 1 }; } }"), /an object$/],
+    ["an error that is told", module('{ start(l) { l.onTrouble(new RangeError("no")); } }'), /^RangeError: no$/],
+    ["an object that is told", module("{ start(l) { l.onTrouble({ toString: 1, valueOf: 1 }); } }"), /^an object$/],
     ["an exit", module("{ start() { process.exit(1); } }"), /its thread ended/],
     ["what cannot be told", module("{ start(l) { l.onEndpoints([() => 1]); } }"), /could not be cloned/],
   ] as const) {
