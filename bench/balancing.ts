@@ -6,6 +6,10 @@ import { freshSeed } from "../test/support/seeded-random.ts";
 // the others get; latencies in ms, of which an idle server's are 69 and 461; calls that failed.
 
 const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [3, 30, 1_000];
+if (!sizes.every((size) => Number.isInteger(size) && size >= 2 && size <= 100_000)) {
+  console.error("usage: npm run simulate [-- instances …], each from 2 to 100000; without any: 3, 30 and 1000");
+  process.exit(2);
+}
 const seed = freshSeed();
 console.log(`seed ${seed}`);
 for (const endpoints of sizes) {

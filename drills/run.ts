@@ -16,17 +16,25 @@ const USAGE = `usage: npm run drills -- [drill …] [--seconds 9] [--rate 200] [
   --list     the drills and their events`;
 
 const drills = [...instanceDrills, ...etcdDrills];
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    seconds: { type: "string", default: "9" },
-    rate: { type: "string", default: "200" },
-    fleet: { type: "string", default: "5000" },
-    json: { type: "boolean", default: false },
-    list: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
-});
+const { values, positionals } = readArguments();
+
+function readArguments() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        seconds: { type: "string", default: "9" },
+        rate: { type: "string", default: "200" },
+        fleet: { type: "string", default: "5000" },
+        json: { type: "boolean", default: false },
+        list: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+  } catch (error) {
+    return refuse((error as Error).message); // parseArgs throws nothing else
+  }
+}
 
 function numberOf(flag: string, text: string): number {
   const number = Number(text);

@@ -191,6 +191,6 @@ function keyOf(config: UpstreamConfig): string {
 }
 
 function missingEndpoints(discovery: string): string {
-  if (discovery === "ok") return "discovery tells no instance";
+  if (discovery === "ok") return "discovery tells no instance that takes calls";
   return discovery === "waiting" ? "discovery has not answered yet" : `discovery: ${discovery}`;
 }

@@ -175,7 +175,7 @@ function parse(text: string, lineCounter: LineCounter) {
 
 function show(node: Node | null): string {
   if (isMap(node)) return "a map";
-  if (isSeq(node)) return "a list";
+  if (isSeq(node)) return node.items.length === 0 ? "an empty list" : "a list";
   if (!isScalar(node) || node.value === null) return "nothing";
   const text = typeof node.value === "string" ? JSON.stringify(node.value) : (node.source ?? String(node.value));
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;

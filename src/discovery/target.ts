@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { splitAddress } from "../core/address.ts";
+import { didYouMean } from "../core/suggest.ts";
 import { parseAddress, quote } from "./address.ts";
 import { parseEtcdAddress } from "./etcd/address.ts";
 
@@ -60,6 +61,7 @@ export interface TargetAddress {
 }
 
 const EXPECTED = "expected etcd:///service#N, dns:///name:port#N or pass:///host:port#N,…";
+const SCHEMES = ["etcd", "dns", "pass", "discov"];
 const MAX_CONNECTIONS = 1000;
 const DNS_PORT = 53;
 
@@ -100,7 +102,9 @@ export function parseTarget(text: string): Target {
       return parseDns(text, afterScheme.slice(0, slash), afterScheme.slice(slash + 1));
     }
     default:
-      throw new Error(`target ${quote(text)}: the scheme ${scheme} is unknown; ${EXPECTED}`);
+      throw new Error(
+        `target ${quote(text)}: the scheme ${scheme} is unknown; ${EXPECTED}${didYouMean(scheme ?? "", SCHEMES)}`,
+      );
   }
 }
 

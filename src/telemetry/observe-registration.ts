@@ -11,9 +11,9 @@ export function observeRegistration(log: Log): (event: RegistrationEvent) => voi
       case "deregistered":
         return log.logger[event.revoked ? "info" : "warn"](facts, "deregistered");
       case "recovered":
-        return log.logger.info(facts, "etcd is back");
+        return log.logger.info(facts, "etcd works again");
       case "trouble":
-        return log.logger.warn(facts, "etcd cannot be reached");
+        return log.logger.warn(facts, "trouble with etcd, tries go on");
       case "lease_lost":
         return log.logger.warn(facts, "lease lost");
       case "key_lost":

@@ -55,7 +55,7 @@ export const connectionShape = {
     {
       docs:
         "Prefers the instances whose zone, as discovery tells it, is `server.zone`: they get all calls as long as enough " +
-        "of them are in good health.",
+        "of them are in good health. Without this key, for which {} suffices, zones do not count.",
     },
     {
       prefer: filled(flag({ docs: "Whether to.", default: true })),

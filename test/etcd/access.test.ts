@@ -108,6 +108,10 @@ describe("etcd over TLS", () => {
         /refuses the client certificate|asks for a client certificate/,
       ],
       [
+        { endpoints: [secureUrl.replace("https:", "http:")], tls: null },
+        /^the member closes the connection; does it want https\?$/,
+      ],
+      [
         { endpoints: [etcd.url.replace("http:", "https:")], tls },
         /disconnected before secure TLS connection|does not speak TLS/,
       ],

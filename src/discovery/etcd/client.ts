@@ -247,5 +247,7 @@ function tidy(details: string): string {
     .replace(/^No connection established\. Last error: (?:Error: )?/, "")
     .replace(/\.? Resolution note: $/, "")
     .trim();
+  // That, and the time, is all there is where a member that wants TLS closes a connection without it.
+  if (said.startsWith("Failed to connect (")) return "the member closes the connection; does it want https?";
   return tlsReason(new Error(said)) ?? said;
 }

@@ -476,7 +476,7 @@ upstreams:
   const route = (rest: string) => `${HEAD}${UPSTREAM}routes: [{ rpc: a.B/C, ${rest} }]`;
   for (const [text, ...expected] of [
     ["", '1:1: missing key "version": expected 1', '1:1: missing key "upstreams": expected a map'],
-    ["[]", "1:1: expected a map of keys, not a list"],
+    ["[]", "1:1: expected a map of keys, not an empty list"],
     [GOOD.replace("1", "2"), "1:10: version: expected 1, not 2"],
     [`${HEAD}upstreams: {}\n`, "2:1: upstreams: expected at least one upstream"],
     // sources of fields
@@ -716,7 +716,7 @@ upstreams:
     ],
     [
       `${HEAD}${ROUTE}upstreams: { u: { target: pass:///h:1, schema: { proto: { files: [] } } } }`,
-      "3:59: upstreams.u.schema.proto.files: expected at least 1 in the list, not a list",
+      "3:59: upstreams.u.schema.proto.files: expected at least 1 in the list, not an empty list",
     ],
     [
       `${HEAD}${ROUTE}upstreams: { "a b": { target: pass:///h:1, schema: { descriptor_set: a } } }`,

@@ -98,6 +98,7 @@ describe("parseTarget() of what it cannot read", () => {
     ["dns://library:50051", "the name is missing; expected dns://servers/name:port"],
     ["dns://ns.internal/library:1", 'the DNS server is "ns.internal"; expected an IP address such as 10.0.0.2:53'],
     ["http://a:1", `the scheme http is unknown; ${EXPECTED}`],
+    ["ectd:///library", `the scheme ectd is unknown; ${EXPECTED}; did you mean "etcd"?`],
   ] as const) {
     it(`refuses ${JSON.stringify(text)}`, () => {
       assert.throws(() => parseTarget(text), { message: `target ${JSON.stringify(text)}: ${message}` });
