@@ -1,20 +1,20 @@
-import type { AttemptEnd, AttemptListener, AttemptRequest, CallHandle, Pick } from "../call/call.ts";
+import type { Pick } from "../call/call.ts";
 import type { Clock } from "../core/clock.ts";
-import { Code } from "../core/code.ts";
+import type { Code } from "../core/code.ts";
 import type { Candidate } from "./balancer/balancer.ts";
-import type { Connection, ConnectionFactory, ConnectionOptions, ConnectionState } from "./connection/connection.ts";
+import type { ConnectionState } from "./connection/connection.ts";
 import type { Random } from "../core/random.ts";
 import type { Dialler } from "./dialler.ts";
 import type { HealthOptions, OutlierOptions } from "./health/options.ts";
-import { CountedAttempt, type AttemptHost } from "./counted-attempt.ts";
 import { Outlier, type OutlierListener } from "./health/outlier.ts";
 import { HealthWatch } from "./health/watch.ts";
+import { Member, type MemberHost, type MemberOptions } from "./member.ts";
 import type { Endpoint } from "./resolver.ts";
 import { StreamQueue, type StreamQueueHost } from "./stream-queue.ts";
 
 /** What an instance tells the upstream that it belongs to. */
 export interface InstanceListener {
-  onConnectionState(member: Member, state: ConnectionState, reason: string | undefined): void;
+  onConnectionState(instance: Instance, member: Member, state: ConnectionState, reason: string | undefined): void;
   onSuspect(member: Member): void;
   /** Whether a connection to another instance is ready and in good health. */
   hasHealthyBeside(instance: Instance): boolean;
@@ -37,12 +37,9 @@ export interface InstanceListener {
   onDrained(member: Member): void;
 }
 
-export interface InstanceOptions {
-  readonly connect: ConnectionFactory;
-  readonly connection: ConnectionOptions;
+export interface InstanceOptions extends MemberOptions {
   /** Makes the connections of all instances of an upstream. */
   readonly dialler: Dialler;
-  readonly clock: Clock;
   readonly random: Random;
   /** Of one instance; more are opened only where those that it has take no more calls. */
   readonly maxConnections: number;
@@ -63,7 +60,7 @@ export interface UpstreamLoad {
 const IDLE_INTERVALS = 6;
 
 /** One endpoint of the list with its connections and its health: what a balancer chooses. */
-export class Instance implements Candidate, OutlierListener, StreamQueueHost {
+export class Instance implements Candidate, OutlierListener, StreamQueueHost, MemberHost {
   readonly endpoint: string;
   readonly members: Member[] = [];
   readonly outlier: Outlier;
@@ -148,9 +145,33 @@ export class Instance implements Candidate, OutlierListener, StreamQueueHost {
     this.listener.onReadmitted(this);
   }
 
-  /** A connection became ready, or is no more. */
-  watchHealth(): void {
+  // What its connections tell.
+
+  onConnectionState(member: Member, state: ConnectionState, reason: string | undefined): void {
     this.health?.use(this.members.find(({ isReady }) => isReady)?.connection ?? null);
+    this.listener.onConnectionState(this, member, state, reason);
+    this.serveQueue();
+  }
+
+  onSuspect(member: Member): void {
+    this.listener.onSuspect(member);
+  }
+
+  get hasHealthyBeside(): boolean {
+    return this.listener.hasHealthyBeside(this);
+  }
+
+  onBegan(): void {
+    this.inFlight++;
+    this.options.load.inFlight++;
+  }
+
+  onEnded(member: Member, startMs: number, code: Code): void {
+    this.inFlight--;
+    this.options.load.inFlight--;
+    this.listener.onDone(this, startMs, code);
+    if (member.inFlight === 0 && member.connection.state === "closed") this.listener.onDrained(member);
+    if (this.hasQueue) this.serveQueue();
   }
 
   /** The best of its ready connections; only where one is ready. */
@@ -196,7 +217,7 @@ export class Instance implements Candidate, OutlierListener, StreamQueueHost {
     const { members } = this;
     if (this.isClosed || members.length >= Math.max(this.wanted, this.options.maxConnections)) return;
     if (!members.every(({ isReady }) => isReady)) return;
-    const member = new Member(this, members.length, this.options, this.listener);
+    const member = new Member(this, members.length, this.options);
     members.push(member);
     this.options.dialler.dial(member.connection);
   }
@@ -254,7 +275,7 @@ export class Instance implements Candidate, OutlierListener, StreamQueueHost {
     const surplus = this.members.splice(endpoint.connections + extra);
     for (const member of surplus) member.connection.close();
     while (this.members.length < endpoint.connections) {
-      this.members.push(new Member(this, this.members.length, this.options, this.listener));
+      this.members.push(new Member(this, this.members.length, this.options));
     }
     // Discovery names the address (anew): the instance may just have come back.
     for (const member of this.members) this.options.dialler.dial(member.connection);
@@ -281,99 +302,4 @@ function createHealthWatch({ health, connection, clock, random }: InstanceOption
   if (health.check === null) return null;
   const { service } = health.check;
   return new HealthWatch({ service, firstWordMs: connection.connectTimeoutMs, clock, random, onChange });
-}
-
-// What no request deserves, but may cause: only where it stands out is it the instance's fault.
-const FAULTS: readonly Code[] = [Code.Unknown, Code.Internal, Code.DataLoss];
-
-/** One connection of an instance: what a call starts its attempt on. */
-export class Member implements Pick, AttemptHost {
-  readonly endpoint: string;
-  readonly instance: Instance;
-  /** From 0, within its instance. */
-  readonly index: number;
-  readonly connection: Connection;
-  readonly clock: Clock;
-  private readonly listener: InstanceListener;
-  private readonly load: UpstreamLoad;
-  isReady = false;
-  /** It gives no sign of life. */
-  isSuspect = false;
-  inFlight = 0;
-
-  constructor(instance: Instance, index: number, options: InstanceOptions, listener: InstanceListener) {
-    this.instance = instance;
-    this.endpoint = instance.endpoint;
-    this.index = index;
-    this.clock = options.clock;
-    this.listener = listener;
-    this.load = options.load;
-    this.connection = options.connect(instance.endpoint, options.connection, {
-      onState: (state, reason) => {
-        this.become(state === "ready", false);
-        instance.watchHealth();
-        listener.onConnectionState(this, state, reason);
-        instance.serveQueue();
-      },
-      onSuspect: (isSuspect) => {
-        this.become(this.isReady, isSuspect);
-        listener.onSuspect(this);
-      },
-    });
-  }
-
-  private become(isReady: boolean, isSuspect: boolean): void {
-    const { instance } = this;
-    instance.readyMembers += Number(isReady) - Number(this.isReady);
-    instance.suspects += Number(isReady && isSuspect) - Number(this.isReady && this.isSuspect);
-    this.isReady = isReady;
-    this.isSuspect = isSuspect;
-  }
-
-  get outlier(): Outlier {
-    return this.instance.outlier;
-  }
-
-  /** Gives a sign of life, has room, is less busy: in this order. */
-  isBetterThan(other: Member): boolean {
-    if (this.isSuspect !== other.isSuspect) return other.isSuspect;
-    const { hasRoom } = this.connection;
-    return hasRoom === other.connection.hasRoom ? this.inFlight < other.inFlight : hasRoom;
-  }
-
-  start(request: AttemptRequest, listener: AttemptListener): CallHandle {
-    return new CountedAttempt(this, request, listener);
-  }
-
-  began(): void {
-    this.inFlight++;
-    this.instance.inFlight++;
-    this.load.inFlight++;
-  }
-
-  ended(startMs: number, code: Code): void {
-    this.inFlight--;
-    this.instance.inFlight--;
-    this.load.inFlight--;
-    this.listener.onDone(this.instance, startMs, code);
-    if (this.inFlight === 0 && this.connection.state === "closed") this.listener.onDrained(this);
-    if (this.instance.hasQueue) this.instance.serveQueue();
-  }
-
-  /** Attempts that a broken connection took with it say nothing more: it is out of the ready set by itself. */
-  judge(end: AttemptEnd): void {
-    if (end.outcome === "answered") {
-      const { outlier } = this.instance;
-      if (end.code === Code.Unavailable) outlier.failed();
-      else if (FAULTS.includes(end.code)) outlier.faulted();
-      else outlier.succeeded();
-    } else if (this.isReady) {
-      this.instance.outlier.failed();
-    }
-  }
-
-  /** Whether attempts that wait for a sign of life had better be made elsewhere. */
-  get hasHealthyBeside(): boolean {
-    return this.listener.hasHealthyBeside(this.instance);
-  }
 }

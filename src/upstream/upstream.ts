@@ -10,15 +10,16 @@ import { NO_HASH_KEY, type Balancer } from "./balancer/balancer.ts";
 import { createBalancer, type BalancerSpec } from "./balancer/create.ts";
 import type { ConnectionFactory, ConnectionState } from "./connection/connection.ts";
 import type { UpstreamEvent } from "./event.ts";
+import { Fleet, type FleetOptions } from "./fleet.ts";
 import { Census } from "./health/census.ts";
 import type { HealthOptions } from "./health/options.ts";
 import { findOutliers } from "./health/statistics.ts";
-import { Instance, isLocal, type InstanceListener, type InstanceOptions, type Member } from "./instance.ts";
-import { RemovalGuard } from "./removal-guard.ts";
+import { InstanceList, type InstanceListHost } from "./instance-list.ts";
+import { Instance, isLocal, type InstanceListener, type InstanceOptions } from "./instance.ts";
+import type { Member } from "./member.ts";
 import type { Endpoint, Resolver, ResolverListener } from "./resolver.ts";
-import { Subset } from "./subset.ts";
 import { WaitQueue } from "./wait-queue.ts";
-import { localRatio, ZonedBalancer, type ZonePreference } from "./zones.ts";
+import { localRatio, ZonedBalancer } from "./zones.ts";
 
 /** What may change without touching a connection. */
 export interface UpstreamSettings {
@@ -29,20 +30,6 @@ export interface UpstreamSettings {
   readonly removalGuardMs: number;
   /** But for `check`, which stays as it was first. */
   readonly health: HealthOptions;
-}
-
-/** How much of a fleet is used, and which part of it first. */
-export interface FleetOptions {
-  /** Where the gateway is; "" where that is unknown. */
-  readonly zone: string;
-  /** Null: no zone is preferred. */
-  readonly zonePreference: ZonePreference | null;
-  /** What subsets are made of. */
-  readonly client: string;
-  /** Instances of a subset; Infinity: all. */
-  readonly subsetSize: number;
-  /** More than so many are not used, with a warning. */
-  readonly maxEndpoints: number;
 }
 
 export interface UpstreamOptions extends UpstreamSettings {
@@ -90,38 +77,30 @@ export function createUpstream(options: UpstreamOptions): Upstream {
   return new DiscoveredUpstream(options);
 }
 
-// Calls that wait cut the backoff of broken connections short, but not each of them anew.
 // Instances that take no more calls, passed over by one pick before it waits.
 const MAX_PASSED = 3;
+// Calls that wait cut the backoff of broken connections short, but not each of them anew.
 const HURRY_INTERVAL_MS = 250;
 // Connections that fail one after the other are one reason to look for instances anew.
 const LOOK_INTERVAL_MS = 1000;
 
-class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener {
+class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener, InstanceListHost {
   readonly name: string;
   readonly budget: RetryBudget;
   private readonly options: UpstreamOptions;
   private readonly instanceOptions: InstanceOptions;
   private readonly dialler: Dialler;
   private readonly census: Census;
-  private readonly instances = new Map<string, Instance>();
+  private readonly fleet: Fleet;
+  private readonly list: InstanceList;
   /** Instances with a ready connection: what the balancer knows. */
   private readonly ready = new Set<Instance>();
-  /** All instances, in discovery's order. */
-  private listed: readonly Instance[] = [];
   /** Connections of removed instances with attempts in flight. */
   private readonly draining = new Set<Member>();
-  /** Instances that the list misses and that are kept, since the list is in doubt. */
-  private readonly held = new Set<Instance>();
-  private readonly guard: RemovalGuard;
   private readonly waiting = new WaitQueue();
   private loadBalancing: BalancerSpec;
   private balancer: Balancer<Instance>;
   queue: number;
-  private readonly subset: Subset;
-  /** Endpoints of the last list, beyond the subset too. */
-  private known = 0;
-  private isLimited = false;
   private localListed = 0;
   /** Attempts that wait for a stream. */
   private queued = 0;
@@ -153,11 +132,13 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
       options.onEvent({ upstream: name, type: "panic", isPanicking, healthy: this.census.good }),
     );
     this.stopInterval = this.nextInterval();
-    this.subset = new Subset(options.fleet.client);
+    this.fleet = new Fleet(options.fleet, (listed, used) =>
+      options.onEvent({ upstream: name, type: "endpoints_limited", listed, used }),
+    );
+    this.list = new InstanceList(options.removalGuardMs, clock, this);
     this.loadBalancing = options.loadBalancing;
     this.balancer = this.createBalancer(options.loadBalancing);
     this.queue = options.queue;
-    this.guard = new RemovalGuard(options.removalGuardMs, clock, () => this.letGo([...this.held]));
     options.resolver.start(this);
   }
 
@@ -200,7 +181,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
 
   status(): UpstreamStatus {
     return {
-      endpoints: this.instances.size,
+      endpoints: this.list.size,
       ready: this.ready.size,
       healthy: this.census.good,
       waiting: this.waiting.size,
@@ -214,12 +195,12 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.instanceOptions.health.outlier = health.outlier;
     this.census.threshold = health.panicThreshold;
     this.judge();
-    this.guard.limitMs = removalGuardMs;
+    this.list.removalGuardMs = removalGuardMs;
     if (isDeepStrictEqual(loadBalancing, this.loadBalancing)) return;
     this.loadBalancing = loadBalancing;
     this.balancer.close?.();
     this.balancer = this.createBalancer(loadBalancing);
-    this.balancer.list?.(this.listed);
+    this.balancer.list?.(this.list.inOrder);
     for (const instance of this.ready) this.balancer.add(instance);
   }
 
@@ -227,11 +208,10 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     if (this.isClosed) return;
     this.isClosed = true;
     this.options.resolver.close();
-    this.guard.end();
     this.dialler.close();
     this.stopInterval();
-    for (const instance of this.instances.values()) this.drain(instance.close());
-    this.instances.clear();
+    for (const instance of this.list) this.drain(instance.close());
+    this.list.clear();
     this.balancer.close?.();
     // They find that no instance will come.
     this.waiting.wake();
@@ -247,45 +227,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   onEndpoints(all: readonly Endpoint[]): void {
     if (this.isClosed) return;
     this.hasList = true;
-    const upstream = this.name;
-    const { onEvent } = this.options;
-    const isInDoubt = this.guard.doubts(this.known, all.length);
-    this.known = all.length;
-    const endpoints = this.limit(all);
-    const weights = new Map(endpoints.map(({ address, weight }) => [address, weight]));
-    this.held.clear();
-    let removed = 0;
-    for (const instance of this.instances.values()) {
-      const weight = weights.get(instance.endpoint);
-      if (weight !== undefined && weight > 0) continue;
-      if (weight === undefined && isInDoubt && instance.mayServe) {
-        this.held.add(instance);
-      } else {
-        removed++;
-        this.remove(instance);
-      }
-    }
-    let added = 0;
-    for (const endpoint of endpoints) {
-      if (endpoint.weight === 0) continue;
-      let instance = this.instances.get(endpoint.address);
-      if (instance === undefined) {
-        added++;
-        instance = new Instance(endpoint, this.instanceOptions, this);
-        this.instances.set(endpoint.address, instance);
-        onEvent({ upstream, type: "endpoint_added", endpoint: endpoint.address });
-      }
-      const { weight } = instance;
-      this.drain(instance.update(endpoint));
-      if (weight !== instance.weight && instance.isReady) this.balancer.change(instance);
-      this.place(instance, isLocal(endpoint, this.instanceOptions));
-    }
-    this.listed = endpoints.flatMap(({ address }) => this.instances.get(address) ?? []).concat(...this.held);
-    this.localListed = this.listed.reduce((count, instance) => count + Number(instance.isLocal), 0);
-    this.balancer.list?.(this.listed);
-    this.judge();
-    onEvent({ upstream, type: "list_updated", endpoints: this.instances.size, added, removed });
-    if (this.held.size > 0) onEvent({ upstream, type: "removal_held", endpoints: this.held.size });
+    this.list.update(this.fleet.choose(all), all.length);
   }
 
   onTrouble(reason: string): void {
@@ -298,17 +240,49 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.options.onEvent({ upstream: this.name, type: "discovery_recovered" });
   }
 
+  // What becomes of the list.
+
+  createInstance(endpoint: Endpoint): Instance {
+    this.options.onEvent({ upstream: this.name, type: "endpoint_added", endpoint: endpoint.address });
+    return new Instance(endpoint, this.instanceOptions, this);
+  }
+
+  onListed(instance: Instance, endpoint: Endpoint): void {
+    const { weight } = instance;
+    this.drain(instance.update(endpoint));
+    if (weight !== instance.weight && instance.isReady) this.balancer.change(instance);
+    this.place(instance, isLocal(endpoint, this.instanceOptions));
+  }
+
+  onRemoved(instance: Instance): void {
+    this.census.forget(instance);
+    this.drain(instance.close());
+    this.options.onEvent({ upstream: this.name, type: "endpoint_removed", endpoint: instance.endpoint });
+  }
+
+  onListChanged(added: number, removed: number): void {
+    const { list } = this;
+    this.localListed = list.inOrder.reduce((count, instance) => count + Number(instance.isLocal), 0);
+    this.balancer.list?.(list.inOrder);
+    this.judge();
+    this.options.onEvent({ upstream: this.name, type: "list_updated", endpoints: list.size, added, removed });
+  }
+
+  onHeld(endpoints: number): void {
+    this.options.onEvent({ upstream: this.name, type: "removal_held", endpoints });
+  }
+
   // What instances tell.
 
-  onConnectionState(member: Member, state: ConnectionState, reason: string | undefined): void {
-    const { endpoint, index, instance } = member;
+  onConnectionState(instance: Instance, member: Member, state: ConnectionState, reason: string | undefined): void {
+    const { endpoint, index } = member;
     if (state === "backoff" && !instance.isReady) instance.isCold = true;
     this.tellBalancer(instance);
     this.count(instance);
     this.options.onEvent({ upstream: this.name, type: "connection_state", endpoint, index, state, reason });
     if (state === "ready") this.waiting.wake();
     else if (reason !== undefined) this.lookAnew();
-    if (this.held.has(instance) && !instance.mayServe) this.letGo([instance]);
+    this.list.check(instance);
   }
 
   onSuspect({ endpoint, index, isSuspect }: Member): void {
@@ -333,7 +307,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
   }
 
   mayEject(instance: Instance): boolean {
-    if (this.instances.get(instance.endpoint) !== instance) return false;
+    if (!this.list.has(instance)) return false;
     let ejected = 1;
     for (const other of this.ready) if (other.outlier.isEjected) ejected++;
     // With more of them out, the trouble is not theirs.
@@ -370,31 +344,13 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     this.draining.delete(member);
   }
 
-  /** Discovery was right. */
-  private letGo(instances: readonly Instance[]): void {
-    for (const instance of instances) this.remove(instance);
-    this.listed = this.listed.filter((instance) => !instances.includes(instance));
-    this.balancer.list?.(this.listed);
-    const { size: endpoints } = this.instances;
-    const removed = instances.length;
-    this.options.onEvent({ upstream: this.name, type: "list_updated", endpoints, added: 0, removed });
-  }
-
-  private remove(instance: Instance): void {
-    this.instances.delete(instance.endpoint);
-    this.held.delete(instance);
-    this.census.forget(instance);
-    this.drain(instance.close());
-    this.options.onEvent({ upstream: this.name, type: "endpoint_removed", endpoint: instance.endpoint });
-  }
-
   private count(instance: Instance): void {
-    if (this.instances.get(instance.endpoint) === instance) this.census.count(instance);
+    if (this.list.has(instance)) this.census.count(instance);
     this.judge();
   }
 
   private judge(): void {
-    this.census.judge(this.instances.size, this.ready.size);
+    this.census.judge(this.list.size, this.ready.size);
   }
 
   private nextInterval(): () => void {
@@ -402,23 +358,9 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     return this.options.clock.after(outlier.intervalMs, () => {
       const present = [...this.ready].map((instance) => instance.outlier).filter(({ isEjected }) => !isEjected);
       for (const found of findOutliers(present, outlier)) found.standsOut();
-      for (const instance of this.instances.values()) instance.endInterval();
+      for (const instance of this.list) instance.endInterval();
       this.stopInterval = this.nextInterval();
     });
-  }
-
-  /** The part of the list that is used. */
-  private limit(all: readonly Endpoint[]): readonly Endpoint[] {
-    const { subsetSize, maxEndpoints } = this.options.fleet;
-    const live = all.reduce((count, { weight }) => count + Number(weight > 0), 0);
-    const isLimited = Math.min(live, subsetSize) > maxEndpoints;
-    if (isLimited && !this.isLimited) {
-      this.options.onEvent({ upstream: this.name, type: "endpoints_limited", listed: live, used: maxEndpoints });
-    }
-    this.isLimited = isLimited;
-    return live <= Math.min(subsetSize, maxEndpoints)
-      ? all
-      : this.subset.choose(all, Math.min(subsetSize, maxEndpoints));
   }
 
   /** It is in this zone now. */
@@ -440,7 +382,7 @@ class DiscoveredUpstream implements Upstream, ResolverListener, InstanceListener
     const now = this.options.clock.now();
     if (now - this.lastHurryMs < HURRY_INTERVAL_MS) return;
     this.lastHurryMs = now;
-    for (const instance of this.instances.values()) {
+    for (const instance of this.list) {
       for (const member of instance.members) this.dialler.dial(member.connection);
     }
   }

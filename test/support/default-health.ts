@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { FleetOptions } from "../../src/upstream/upstream.ts";
+import type { FleetOptions } from "../../src/upstream/fleet.ts";
 import { healthShape, toHealthOptions } from "../../src/upstream/health/options.ts";
 
 /** Every instance, wherever it is. */
