@@ -5,7 +5,7 @@ import { createDnsResolver } from "./discovery/dns/resolver.ts";
 import type { EtcdCluster } from "./discovery/etcd/cluster.ts";
 import { EndpointCache } from "./discovery/endpoint-cache.ts";
 import { createModuleResolver } from "./discovery/module/resolver.ts";
-import { defaultDnsOptions } from "./discovery/options.ts";
+import { defaultDnsOptions } from "./discovery/dns/options.ts";
 import { createStaticResolver } from "./discovery/static.ts";
 import type { Log } from "./telemetry/log.ts";
 import type { Metrics } from "./telemetry/metrics.ts";

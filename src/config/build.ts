@@ -1,6 +1,8 @@
 import path from "node:path";
 import type { Problem } from "../core/problem.ts";
-import { toCacheFile, toDnsOptions, toEtcdOptions, toTarget, type DiscoveryLevel } from "../discovery/options.ts";
+import { toDnsOptions } from "../discovery/dns/options.ts";
+import { toEtcdOptions } from "../discovery/etcd/options.ts";
+import { toCacheFile, toTarget, type DiscoveryLevel } from "../discovery/options.ts";
 import { toServerOptions } from "../edge/options.ts";
 import { toEventSources, toReplyFields } from "../exchange/options.ts";
 import { whyNoEffect } from "../exchange/headers.ts";

@@ -1,5 +1,5 @@
 import type { DnsOptions } from "../discovery/dns/resolver.ts";
-import type { EtcdOptions } from "../discovery/options.ts";
+import type { EtcdOptions } from "../discovery/etcd/options.ts";
 import type { Target } from "../discovery/target.ts";
 import type { ServerOptions } from "../edge/options.ts";
 import type { ReplyFields } from "../exchange/reply-head.ts";
