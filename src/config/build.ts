@@ -5,7 +5,7 @@ import { toEtcdOptions } from "../discovery/etcd/options.ts";
 import { toCacheFile, toTarget, type DiscoveryLevel } from "../discovery/options.ts";
 import { toServerOptions } from "../edge/options.ts";
 import { toEventSources, toReplyFields } from "../exchange/options.ts";
-import { whyNoEffect } from "../exchange/headers.ts";
+import { whyNoEffect } from "../exchange/headers/headers.ts";
 import { toHttpRule, toRoutingOptions, toRpc } from "../routing/options.ts";
 import { toSchemaSource } from "../schema/options.ts";
 import { toServerTls, toTls } from "../tls/options.ts";

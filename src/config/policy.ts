@@ -14,13 +14,15 @@ import {
 } from "../exchange/coding/options.ts";
 import {
   defaultHeaderPolicy,
-  defaultReplyPolicy,
   headerPolicyShape,
+  toHeaderPolicy,
+  type HeaderPolicyOptions,
+} from "../exchange/headers/options.ts";
+import {
+  defaultReplyPolicy,
   replyPolicyShape,
   replyPolicyShapeOfRoute,
-  toHeaderPolicy,
   toReplyPolicy,
-  type HeaderPolicyOptions,
   type ReplyPolicyOptions,
 } from "../exchange/options.ts";
 import {

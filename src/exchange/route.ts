@@ -11,7 +11,7 @@ import type { StatusWriter } from "../transcode/status-json.ts";
 import type { EventHead } from "./event-head.ts";
 import type { HashKey } from "./hash-key.ts";
 import type { Compression } from "./coding/compressed-reply.ts";
-import type { HeaderPolicy } from "./headers.ts";
+import type { HeaderPolicy } from "./headers/headers.ts";
 import type { ReplyHead } from "./reply-head.ts";
 
 /** One binding of one rpc, with everything that its requests need compiled at load. Immutable. */

@@ -3,7 +3,7 @@ import { createHedgePlan } from "../call/hedge.ts";
 import { isIdempotent } from "../call/idempotent.ts";
 import { compileCompression } from "../exchange/coding/compressed-reply.ts";
 import { compileEventHead } from "../exchange/event-head.ts";
-import { compileHeaderPolicy, type HeaderRules } from "../exchange/headers.ts";
+import { compileHeaderPolicy, type HeaderRules } from "../exchange/headers/headers.ts";
 import { compilePartial, MASK_PARAMETERS } from "../exchange/partial.ts";
 import { compileReplyHead } from "../exchange/reply-head.ts";
 import { snapshotOf, type Route, type Snapshot } from "../exchange/route.ts";

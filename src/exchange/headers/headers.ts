@@ -1,4 +1,4 @@
-import type { FlatMetadata } from "../call/call.ts";
+import type { FlatMetadata } from "../../call/call.ts";
 
 /** What the configuration says of one direction, on top of what never crosses. Names in any case. */
 export interface HeaderRules {

@@ -3,8 +3,8 @@ import { validateHeaderName, validateHeaderValue } from "node:http";
 import { describe, it } from "node:test";
 import { Metadata } from "@grpc/grpc-js";
 import fc from "fast-check";
-import { compileHeaderPolicy, whyNeverCrosses } from "../../../src/exchange/headers.ts";
-import type { HeaderRules } from "../../../src/exchange/headers.ts";
+import { compileHeaderPolicy, whyNeverCrosses } from "../../../../src/exchange/headers/headers.ts";
+import type { HeaderRules } from "../../../../src/exchange/headers/headers.ts";
 
 const none: HeaderRules = { allow: [], deny: [], rename: {} };
 const open = compileHeaderPolicy(none, none);
