@@ -181,13 +181,12 @@ export class UpstreamPool {
   }
 }
 
-function keyOf(config: UpstreamConfig): string {
-  const { name, target, connectTimeoutMs, maxMessageBytes, transport, keepalive, tls, etcd, dns, health } = config;
-  const { cacheFile, zone, subset, maxEndpoints, maxConnectionsPerEndpoint } = config;
+/** All of it but for what `settingsOf` and new routes take up; so a key that is new is one that needs new connections. */
+function keyOf({ tls, health, ...config }: UpstreamConfig): string {
+  const { loadBalancing, removalGuardMs, policy, schema, serviceRoutes, autoRoutes, position, ...rest } = config;
   // The contents of certificates count, not their files' names: a reload after they were renewed makes new connections.
   const credentials = tls === null ? null : createHash("sha256").update(JSON.stringify(tls)).digest("base64");
-  const where = [name, target, etcd, dns, cacheFile, zone, subset, maxEndpoints, maxConnectionsPerEndpoint];
-  return JSON.stringify([where, connectTimeoutMs, maxMessageBytes, transport, keepalive, credentials, health.check]);
+  return JSON.stringify([rest, health.check, credentials]);
 }
 
 function missingEndpoints(discovery: string): string {

@@ -8,11 +8,9 @@ import { toEventSources, toReplyFields } from "../exchange/options.ts";
 import { whyNoEffect } from "../exchange/headers/headers.ts";
 import { toHttpRule, toRoutingOptions, toRpc } from "../routing/options.ts";
 import { toSchemaSource } from "../schema/options.ts";
-import { toServerTls, toTls } from "../tls/options.ts";
+import { toServerTls } from "../tls/options.ts";
 import { toFieldSources } from "../transcode/options.ts";
-import { toLoadBalancing } from "../upstream/balancer/options.ts";
-import { toHealthOptions } from "../upstream/health/options.ts";
-import { toKeepalive } from "../upstream/options.ts";
+import { toTrafficPolicy } from "../upstream/options.ts";
 import type { ServerTls } from "../tls/server.ts";
 import { readApiService } from "./api-service.ts";
 import type { Config, PlacedRule, Policy, RouteConfig, ServiceRoute, UpstreamConfig } from "./config.ts";
@@ -106,21 +104,8 @@ class Builder {
     return {
       name,
       target,
-      schema: toSchemaSource(parsed.schema, path.dirname(this.file)),
-      loadBalancing: toLoadBalancing(parsed.load_balancing, path.dirname(this.file)),
-      connectTimeoutMs: parsed.connect_timeout,
-      removalGuardMs: parsed.removal_guard,
-      health: toHealthOptions(parsed),
-      zone: parsed.zone?.prefer
-        ? { spillBelow: parsed.zone.spill_below, minEndpoints: parsed.zone.min_endpoints }
-        : null,
-      subset: parsed.subset === undefined ? null : { size: parsed.subset.size, client: parsed.subset.client },
-      maxEndpoints: parsed.max_endpoints,
-      maxConnectionsPerEndpoint: parsed.max_connections_per_endpoint,
-      maxMessageBytes: parsed.limits.message,
-      transport: parsed.transport,
-      keepalive: toKeepalive(parsed.keepalive),
-      tls: toTls(parsed.tls, this.readFile, (key, message) => this.refuse([...at, "tls", key], message)),
+      schema: toSchemaSource(parsed.schema, folder),
+      ...toTrafficPolicy(parsed, folder, this.readFile, (key, message) => this.refuse([...at, "tls", key], message)),
       etcd: toEtcdOptions(target, discovery, this.readFile),
       dns: toDnsOptions(target, discovery),
       cacheFile: toCacheFile(target, discovery, folder),

@@ -7,11 +7,7 @@ import type { RoutingOptions } from "../routing/table.ts";
 import type { HttpRule } from "../schema/http-rule.ts";
 import type { SchemaSource } from "../schema/load.ts";
 import type { FieldSource } from "../transcode/options.ts";
-import type { TlsOptions } from "../tls/client.ts";
-import type { LoadBalancing } from "../upstream/balancer/options.ts";
-import type { HealthOptions } from "../upstream/health/options.ts";
-import type { Keepalive } from "../upstream/options.ts";
-import type { ZonePreference } from "../upstream/zones.ts";
+import type { TrafficPolicy } from "../upstream/options.ts";
 import type { Policy } from "./policy.ts";
 import type { Position } from "./yaml.ts";
 
@@ -37,29 +33,10 @@ export interface Config {
   readonly lacksUpstreams: boolean;
 }
 
-export interface UpstreamConfig {
+export interface UpstreamConfig extends TrafficPolicy {
   readonly name: string;
   readonly target: Target;
   readonly schema: SchemaSource;
-  readonly loadBalancing: LoadBalancing;
-  readonly connectTimeoutMs: number;
-  readonly removalGuardMs: number;
-  readonly health: HealthOptions;
-  /** Null: none is preferred. */
-  readonly zone: ZonePreference | null;
-  /** Null: all instances are used. */
-  readonly subset: {
-    readonly size: number;
-    /** Undefined: the host's name. */ readonly client: string | undefined;
-  } | null;
-  readonly maxEndpoints: number;
-  readonly maxConnectionsPerEndpoint: number;
-  readonly maxMessageBytes: number;
-  readonly transport: "http2" | "grpc-js";
-  /** Of transport http2; null: none. */
-  readonly keepalive: Keepalive | null;
-  /** Null: plaintext. */
-  readonly tls: TlsOptions | null;
   /** The etcd that an `etcd:` target is looked up in; null for other targets. */
   readonly etcd: EtcdOptions | null;
   /** How a `dns:` target is looked up; null for other targets. */

@@ -16,7 +16,7 @@ import {
   ruleShape,
 } from "../routing/options.ts";
 import { schemaSection } from "../schema/options.ts";
-import { connectionShape, laterUpstreamKeys } from "../upstream/options.ts";
+import { laterUpstreamKeys, trafficPolicyShape } from "../upstream/options.ts";
 import { laterPolicyKeys, policyShape, policyShapeOfRoute } from "./policy.ts";
 
 const UPSTREAM_NAME = "[A-Za-z0-9][A-Za-z0-9_.-]*";
@@ -39,7 +39,7 @@ const upstream = section(
   {
     ...sourceShape,
     schema: schemaSection,
-    ...connectionShape,
+    ...trafficPolicyShape,
     api_service: apiServiceOption.optional(),
     auto_routes: autoRoutesOption({
       docs: "As auto_routes of the file, for this upstream; wins over it. Services not of this upstream are passed over.",

@@ -1,10 +1,13 @@
-import { loadBalancingOption } from "./balancer/options.ts";
+import type { z } from "zod";
 import { choice, duration, filled, flag, integer, section, size, text } from "../core/options.ts";
-import { tlsSection } from "../tls/options.ts";
-import { healthShape } from "./health/options.ts";
+import type { TlsOptions } from "../tls/client.ts";
+import { tlsSection, toTls } from "../tls/options.ts";
+import { loadBalancingOption, toLoadBalancing, type LoadBalancing } from "./balancer/options.ts";
+import { healthShape, toHealthOptions, type HealthOptions } from "./health/options.ts";
+import type { ZonePreference } from "./zones.ts";
 
-/** Keys of an upstream that say how its connections are kept and used. */
-export const connectionShape = {
+/** Keys of an upstream that say how its instances are connected to and chosen. */
+export const trafficPolicyShape = {
   load_balancing: loadBalancingOption.prefault({}),
   connect_timeout: filled(
     duration({ docs: "Until TCP and HTTP/2 settings of one connection are done.", default: "3s" }),
@@ -111,6 +114,33 @@ export const connectionShape = {
   ).optional(),
 };
 
+/** Keys of an upstream of a later version. */
+export const laterUpstreamKeys = ["breaker"];
+
+/** How an upstream's instances are connected to and chosen. */
+export interface TrafficPolicy {
+  readonly loadBalancing: LoadBalancing;
+  readonly connectTimeoutMs: number;
+  readonly removalGuardMs: number;
+  readonly health: HealthOptions;
+  /** Null: none is preferred. */
+  readonly zone: ZonePreference | null;
+  /** Null: all instances are used. */
+  readonly subset: {
+    readonly size: number;
+    /** Undefined: the host's name. */
+    readonly client: string | undefined;
+  } | null;
+  readonly maxEndpoints: number;
+  readonly maxConnectionsPerEndpoint: number;
+  readonly maxMessageBytes: number;
+  readonly transport: "http2" | "grpc-js";
+  /** Of transport http2; null: none. */
+  readonly keepalive: Keepalive | null;
+  /** Null: plaintext. */
+  readonly tls: TlsOptions | null;
+}
+
 /** Pings of a connection that is silent, against what drops it while idle. */
 export interface Keepalive {
   /** Silence of the peer after which it is pinged. grpc-go's servers want five minutes at least, unless told so. */
@@ -121,17 +151,36 @@ export interface Keepalive {
   readonly permitWithoutCalls: boolean;
 }
 
-interface ParsedKeepalive {
-  readonly time: number;
-  readonly timeout: number;
-  readonly permit_without_calls: boolean;
+type Parsed = z.output<z.ZodObject<typeof trafficPolicyShape>>;
+
+/**
+ * `folder` is that of the configuration; `read` gives a file's text, and `complain` is told which key of `tls` names one
+ * that cannot be used.
+ */
+export function toTrafficPolicy(
+  parsed: Parsed,
+  folder: string,
+  read: (path: string) => string,
+  complain: (tlsKey: string, message: string) => void,
+): TrafficPolicy {
+  const { zone, subset } = parsed;
+  return {
+    loadBalancing: toLoadBalancing(parsed.load_balancing, folder),
+    connectTimeoutMs: parsed.connect_timeout,
+    removalGuardMs: parsed.removal_guard,
+    health: toHealthOptions(parsed),
+    zone: zone?.prefer ? { spillBelow: zone.spill_below, minEndpoints: zone.min_endpoints } : null,
+    subset: subset === undefined ? null : { size: subset.size, client: subset.client },
+    maxEndpoints: parsed.max_endpoints,
+    maxConnectionsPerEndpoint: parsed.max_connections_per_endpoint,
+    maxMessageBytes: parsed.limits.message,
+    transport: parsed.transport,
+    keepalive: toKeepalive(parsed.keepalive),
+    tls: toTls(parsed.tls, read, complain),
+  };
 }
 
-/** Null where nothing is to be pinged. */
-export function toKeepalive(parsed: ParsedKeepalive | undefined): Keepalive | null {
+function toKeepalive(parsed: Parsed["keepalive"]): Keepalive | null {
   if (parsed === undefined) return null;
   return { timeMs: parsed.time, timeoutMs: parsed.timeout, permitWithoutCalls: parsed.permit_without_calls };
 }
-
-/** Keys of an upstream of a later version. */
-export const laterUpstreamKeys = ["breaker"];
