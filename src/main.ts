@@ -13,9 +13,9 @@ import { formatProblem, problemsOf } from "./core/problem.ts";
 import { systemRandom } from "./core/random.ts";
 import { startGateway, type Gateway } from "./gateway.ts";
 import { loadRoutes } from "./load-routes.ts";
-import { onStop } from "./stop-signal.ts";
+import { onStop } from "./process/stop-signal.ts";
+import { limitYoungGeneration } from "./process/young-generation.ts";
 import { createLog, prettyLines, LOG_LEVELS, type Log, type LogLevel } from "./telemetry/log.ts";
-import { limitYoungGeneration } from "./young-generation.ts";
 
 // V8 allocates in old space what it has seen survive: after a burst that may be a part of every request. What such a
 // part, dead but not yet collected there, points to survives every scavenge: 10 ms each instead of 0.6, at half the

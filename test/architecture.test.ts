@@ -24,6 +24,7 @@ const mayImport: Record<string, readonly string[]> = {
   admin: ["core"],
   config: ["core", "schema", "routing", "transcode", "call", "exchange", "edge", "tls", "upstream", "discovery"],
   cli: ["core"],
+  process: ["core"],
   snapshot: ["core", "schema", "routing", "transcode", "call", "exchange", "config", "cli:types"],
   workers: ["core", "config:types", "schema:types", "telemetry:types", "admin:types", "upstream:types"],
 };

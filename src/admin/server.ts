@@ -1,5 +1,6 @@
 import fastify, { type FastifyReply } from "fastify";
 import { gatewayError, type GatewayError } from "../core/errors.ts";
+import { listenError } from "../core/listen-error.ts";
 import { NO_SCHEMAS } from "../core/no-schemas.ts";
 
 /** Whether one upstream can be served, and what is missing where it cannot. */
@@ -79,11 +80,7 @@ export async function startAdmin(options: { host: string; port: number }, source
     await app.listen({ host: options.host, port: options.port });
   } catch (error) {
     await app.close();
-    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") {
-      const params = { address: `${options.host}:${options.port}`, flag: "--admin-port" };
-      throw gatewayError("ADDRESS_IN_USE", params, { cause: error });
-    }
-    throw error;
+    throw listenError(error, options, "--admin-port");
   }
   return {
     address: app.listeningOrigin,

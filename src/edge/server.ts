@@ -3,7 +3,8 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import type { Socket } from "node:net";
 import fastify, { type FastifyInstance } from "fastify";
 import type { Clock } from "../core/clock.ts";
-import { gatewayError, GatewayError } from "../core/errors.ts";
+import { GatewayError } from "../core/errors.ts";
+import { listenError } from "../core/listen-error.ts";
 import { NO_SCHEMAS } from "../core/no-schemas.ts";
 import { METHODS } from "../core/node-http.ts";
 import type { HttpExchange, HttpUpgrade } from "../exchange/http.ts";
@@ -156,13 +157,6 @@ async function listen(app: FastifyInstance, options: ServerOptions): Promise<voi
     await app.listen({ host, port: options.port });
   } catch (error) {
     await app.close();
-    if ((error as NodeJS.ErrnoException).code === "EADDRINUSE") {
-      throw gatewayError(
-        "ADDRESS_IN_USE",
-        { address: `${options.host}:${options.port}`, flag: "--port" },
-        { cause: error },
-      );
-    }
-    throw error;
+    throw listenError(error, options, "--port");
   }
 }

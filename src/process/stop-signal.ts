@@ -1,5 +1,5 @@
 import type { EventEmitter } from "node:events";
-import type { Clock } from "./core/clock.ts";
+import type { Clock } from "../core/clock.ts";
 
 // Ctrl-C reaches the whole process group, and whoever started us passes it on: the same wish arrives twice.
 const SAME_WISH_MS = 1000;
