@@ -6,8 +6,8 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import type { AttemptEnd, AttemptListener } from "../../src/call/call.ts";
 import type { Connection, ConnectionFactory } from "../../src/upstream/connection/connection.ts";
-import { grpcJsConnection } from "../../src/upstream/connection/grpc-js.ts";
-import { http2Connection } from "../../src/upstream/connection/http2.ts";
+import { createGrpcJsConnection } from "../../src/upstream/connection/grpc-js.ts";
+import { createHttp2Connection } from "../../src/upstream/connection/http2.ts";
 import { workloads } from "../workloads.ts";
 
 const IN_FLIGHT = 64;
@@ -84,8 +84,8 @@ for (const { name, what, reply } of await workloads()) {
   const { method, message } = REQUESTS[name] ?? { method: "", message: Buffer.alloc(0) };
   const request = name === "W2" ? Buffer.from(reply[0] ?? []) : message;
   for (const [kind, factory] of [
-    ["http2", http2Connection],
-    ["grpc-js", grpcJsConnection],
+    ["http2", createHttp2Connection()],
+    ["grpc-js", createGrpcJsConnection()],
   ] as const) {
     const connection = await connect(factory, upstream.address);
     const callers = Array.from({ length: name === "W4" ? 8 : IN_FLIGHT }, () => {

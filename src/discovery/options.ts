@@ -30,7 +30,7 @@ export const discoverySection = section(
 );
 
 /** `discovery:` of an upstream. */
-export const discoverySectionOfUpstream = section(
+const discoverySectionOfUpstream = section(
   {
     docs: "Where instances are found.",
     later: ["consul", "kubernetes"],

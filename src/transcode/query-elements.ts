@@ -73,7 +73,7 @@ export class Scope {
 }
 
 /** One item of a list, or one entry of a map: a value of its own, or a message. */
-export class Element {
+class Element {
   readonly key: string;
   readonly selector: Selector;
   /** The parameter that named it first. */

@@ -6,11 +6,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, describe, it } from "node:test";
-import { BOOK, cleanUp, defer, openGateway, openInstance, passTo } from "../support/balancing-lab.ts";
+import { BOOK, closeLab, openGateway, openInstance, passTo } from "../support/balancing-lab.ts";
+import { defer } from "../support/defer.ts";
 import type { HttpRequest } from "../support/http-load.ts";
 
 describe("the gateway in front of instances that fail", { timeout: 60_000 }, () => {
-  afterEach(cleanUp);
+  afterEach(closeLab);
 
   it("uses an instance again within 2 s of its restart on the same address, by itself", async () => {
     const [one, two] = await Promise.all([openInstance("one"), openInstance("two")]);

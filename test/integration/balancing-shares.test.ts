@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
-import { BOOK, cleanUp, defer, openGateway, openInstance, passTo } from "../support/balancing-lab.ts";
+import { BOOK, closeLab, openGateway, openInstance, passTo } from "../support/balancing-lab.ts";
+import { defer } from "../support/defer.ts";
 import { startMuteServer, startTcpProxy } from "../support/tcp-servers.ts";
 import { until } from "../support/until.ts";
 
 describe("the gateway shares among instances", { timeout: 60_000 }, () => {
-  afterEach(cleanUp);
+  afterEach(closeLab);
 
   it("keeps N connections to host:port#N, and shares in proportion to N", async () => {
     const [one, two] = await Promise.all([openInstance("one"), openInstance("two")]);

@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, describe, it } from "node:test";
-import { BOOK, cleanUp, defer, openInstance } from "../support/balancing-lab.ts";
+import { BOOK, closeLab, openInstance } from "../support/balancing-lab.ts";
+import { defer } from "../support/defer.ts";
 import { startGatewayProcess } from "../support/gateway-process.ts";
 import { HttpClient } from "../support/http-load.ts";
 
@@ -28,7 +29,7 @@ async function open(yaml: string) {
 }
 
 describe("the gateway, told how calls are to be tried", { timeout: 60_000 }, () => {
-  afterEach(cleanUp);
+  afterEach(closeLab);
 
   it("hedges GETs past a slow instance, and never makes a POST twice", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "sluice-ledger-"));

@@ -5,7 +5,7 @@ import http2 from "node:http2";
 import net, { type AddressInfo, type Socket } from "node:net";
 import { afterEach, describe, it } from "node:test";
 import type { AttemptEnd } from "../../src/call/call.ts";
-import { createHttp2Connection, http2Connection } from "../../src/upstream/connection/http2.ts";
+import { createHttp2Connection } from "../../src/upstream/connection/http2.ts";
 import { Recorder, TestConnection } from "../support/grpc-calls.ts";
 import { startGrpcServer } from "../support/grpc-server.ts";
 import { labMethods } from "../support/grpc-server-lab.ts";
@@ -21,7 +21,7 @@ afterEach(async () => {
 async function connect(
   address: string,
   options?: ConstructorParameters<typeof TestConnection>[2],
-  factory = http2Connection,
+  factory = createHttp2Connection(),
 ) {
   const test = new TestConnection(factory, address, options);
   cleanups.push(() => test.connection.destroy());
@@ -52,7 +52,7 @@ async function startRaw(onSocket: (socket: Socket) => void, host = "127.0.0.1"):
   return (server.address() as AddressInfo).port;
 }
 
-describe("http2Connection", () => {
+describe("createHttp2Connection()", () => {
   for (const limit of [undefined, 100]) {
     it(`carries 1,000 calls at once where the server takes ${limit ?? "any number"}`, async () => {
       const options = limit === undefined ? {} : { "grpc.max_concurrent_streams": limit };

@@ -5,13 +5,14 @@ import { Metadata } from "@grpc/grpc-js";
 import type { AttemptEnd } from "../../src/call/call.ts";
 import { Code } from "../../src/core/code.ts";
 import type { ConnectionFactory } from "../../src/upstream/connection/connection.ts";
-import { createHttp2Connection, http2Connection } from "../../src/upstream/connection/http2.ts";
+import { createHttp2Connection } from "../../src/upstream/connection/http2.ts";
 import { Recorder, TestConnection } from "../support/grpc-calls.ts";
 import { findProgram, proxies, type GrpcProxy } from "../support/grpc-proxies.ts";
 import { startGrpcServer, type GrpcServer } from "../support/grpc-server.ts";
 import { labMethods } from "../support/grpc-server-lab.ts";
 import { TRUSTING } from "../support/tls.ts";
-import { cleanUp, load, openUpstream } from "../support/upstream-lab.ts";
+import { load, openUpstream } from "../support/upstream-lab.ts";
+import { cleanUp } from "../support/defer.ts";
 
 const DETAILS = Buffer.from("some google.rpc.Status");
 
@@ -75,7 +76,7 @@ for (const [name, start] of Object.entries(proxies)) {
       }
 
       for (const how of ["in plaintext", "over TLS"]) {
-        const connect = how === "over TLS" ? createHttp2Connection({ tls: TRUSTING }) : http2Connection;
+        const connect = how === "over TLS" ? createHttp2Connection({ tls: TRUSTING }) : createHttp2Connection();
         const address = () => (how === "over TLS" ? proxy.tlsAddress : proxy.address);
 
         it(`makes calls of all four kinds, ${how}`, async () => {

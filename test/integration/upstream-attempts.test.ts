@@ -5,7 +5,8 @@ import { RetryBudget } from "../../src/call/retry-budget.ts";
 import { systemClock } from "../../src/core/clock.ts";
 import { Code } from "../../src/core/code.ts";
 import { connections } from "../support/connections.ts";
-import { call, cleanUp, load, openUpstream, startProcess } from "../support/upstream-lab.ts";
+import { call, load, openUpstream, startProcess } from "../support/upstream-lab.ts";
+import { cleanUp } from "../support/defer.ts";
 
 afterEach(cleanUp);
 

@@ -5,7 +5,8 @@ import { afterEach, describe, it } from "node:test";
 import { Code } from "../../src/core/code.ts";
 import { connections } from "../support/connections.ts";
 import { startGrpcServer } from "../support/grpc-server.ts";
-import { ask, call, cleanUp, defer, openUpstream, shares, startInstance } from "../support/upstream-lab.ts";
+import { ask, call, openUpstream, shares, startInstance } from "../support/upstream-lab.ts";
+import { cleanUp, defer } from "../support/defer.ts";
 
 afterEach(cleanUp);
 

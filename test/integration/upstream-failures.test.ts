@@ -3,7 +3,8 @@ import { afterEach, describe, it } from "node:test";
 import { connections } from "../support/connections.ts";
 import { startGrpcServer } from "../support/grpc-server.ts";
 import { labMethods } from "../support/grpc-server-lab.ts";
-import { cleanUp, defer, load, openUpstream, shares, startProcess } from "../support/upstream-lab.ts";
+import { load, openUpstream, shares, startProcess } from "../support/upstream-lab.ts";
+import { cleanUp, defer } from "../support/defer.ts";
 
 afterEach(cleanUp);
 

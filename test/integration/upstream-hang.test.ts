@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
-import { http2Connection } from "../../src/upstream/connection/http2.ts";
-import { cleanUp, load, openUpstream, startProcess } from "../support/upstream-lab.ts";
+import { createHttp2Connection } from "../../src/upstream/connection/http2.ts";
+import { load, openUpstream, startProcess } from "../support/upstream-lab.ts";
+import { cleanUp } from "../support/defer.ts";
 
 afterEach(cleanUp);
 
@@ -12,7 +13,7 @@ describe("an upstream with one of three instances that hangs", () => {
         const servers = [await startProcess("a"), await startProcess("b"), await startProcess("hangs")];
         const hanging = servers[2];
         assert.ok(hanging);
-        const lab = openUpstream(http2Connection, { loadBalancing: { policy } });
+        const lab = openUpstream(createHttp2Connection(), { loadBalancing: { policy } });
         lab.list(...servers.map(({ address }) => address));
         await lab.ready(3);
         const traffic = load(lab.upstream, 64, { totalTimeoutMs });

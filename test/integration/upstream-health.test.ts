@@ -1,18 +1,19 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, it } from "node:test";
-import { http2Connection } from "../../src/upstream/connection/http2.ts";
+import { createHttp2Connection } from "../../src/upstream/connection/http2.ts";
 import { connections } from "../support/connections.ts";
 import { defaultHealth } from "../support/default-health.ts";
 import { startGrpcServer } from "../support/grpc-server.ts";
 import { labMethods } from "../support/grpc-server-lab.ts";
 import { TestConnection } from "../support/grpc-calls.ts";
-import { cleanUp, defer, openUpstream, shares, startProcess } from "../support/upstream-lab.ts";
+import { openUpstream, shares, startProcess } from "../support/upstream-lab.ts";
+import { cleanUp, defer } from "../support/defer.ts";
 
 afterEach(cleanUp);
 
 /** Speaks to `/test.Lab/Health` of an instance; the answer is how many watch it. */
 async function control(address: string): Promise<(word: string) => Promise<string>> {
-  const client = new TestConnection(http2Connection, address);
+  const client = new TestConnection(createHttp2Connection(), address);
   defer(() => client.connection.destroy());
   client.connection.connect();
   await client.until("ready");

@@ -5,7 +5,8 @@ import type { UpstreamEvent } from "../../src/upstream/event.ts";
 import { connections } from "../support/connections.ts";
 import { startGrpcServer } from "../support/grpc-server.ts";
 import { labMethods } from "../support/grpc-server-lab.ts";
-import { call, cleanUp, defer, openUpstream } from "../support/upstream-lab.ts";
+import { call, openUpstream } from "../support/upstream-lab.ts";
+import { cleanUp, defer } from "../support/defer.ts";
 
 afterEach(cleanUp);
 

@@ -1,3 +1,4 @@
+import { cleanUp, defer } from "./defer.ts";
 import { startGatewayProcess, type GatewayProcess } from "./gateway-process.ts";
 import { HttpClient, HttpLoad, type HttpRequest } from "./http-load.ts";
 import { startInstanceProcess, type InstanceProcess, type InstanceProcessOptions } from "./instance-process.ts";
@@ -21,22 +22,16 @@ export interface BalancingLabOptions {
   readonly connectTimeout?: string;
 }
 
-const cleanups: (() => unknown)[] = [];
 let loads: HttpLoad[] = [];
 
-/** Something to end after the test, last come first ended. */
-export function defer(cleanup: () => unknown): void {
-  cleanups.push(cleanup);
-}
-
 /** For `afterEach`: ends all that was opened here, and prints the counts where the test failed. */
-export async function cleanUp(context: object): Promise<void> {
+export async function closeLab(context: object): Promise<void> {
   for (const load of loads) {
     await load.stop();
     if ("passed" in context && context.passed === false) console.error(load.summary());
   }
   loads = [];
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+  await cleanUp();
 }
 
 export async function openInstance(name: string, options?: InstanceProcessOptions): Promise<InstanceProcess> {

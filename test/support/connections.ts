@@ -1,12 +1,12 @@
 import type { ConnectionFactory } from "../../src/upstream/connection/connection.ts";
-import { createGrpcJsConnection, grpcJsConnection } from "../../src/upstream/connection/grpc-js.ts";
-import { createHttp2Connection, http2Connection } from "../../src/upstream/connection/http2.ts";
+import { createGrpcJsConnection } from "../../src/upstream/connection/grpc-js.ts";
+import { createHttp2Connection } from "../../src/upstream/connection/http2.ts";
 import { SERVER, TRUSTING, type ServerIdentity } from "./tls.ts";
 
 /** Every implementation of `Connection`, by name: what is true of one is true of all. */
 export const connections: readonly (readonly [name: string, connect: ConnectionFactory])[] = [
-  ["grpc-js", grpcJsConnection],
-  ["http2", http2Connection],
+  ["grpc-js", createGrpcJsConnection()],
+  ["http2", createHttp2Connection()],
 ];
 
 /** The same in plaintext and over TLS, each with what its servers show. */

@@ -10,6 +10,7 @@ import type { ConnectionFactory } from "../../src/upstream/connection/connection
 import type { UpstreamEvent } from "../../src/upstream/event.ts";
 import type { Endpoint, ResolverListener } from "../../src/upstream/resolver.ts";
 import { createUpstream, type Upstream, type UpstreamOptions } from "../../src/upstream/upstream.ts";
+import { defer } from "./defer.ts";
 import { defaultHealth, wholeFleet } from "./default-health.ts";
 import { Recorder } from "./grpc-calls.ts";
 import { startGrpcServer, type GrpcServer } from "./grpc-server.ts";
@@ -27,18 +28,6 @@ export interface Lab {
   readonly ready: (count: number) => Promise<void>;
   /** Waits until that many connections are ready. */
   readonly connected: (count: number) => Promise<void>;
-}
-
-const cleanups: (() => unknown)[] = [];
-
-/** Something to end after the test, last come first ended. */
-export function defer(cleanup: () => unknown): void {
-  cleanups.push(cleanup);
-}
-
-/** For `afterEach`: ends all that was opened here. */
-export async function cleanUp(): Promise<void> {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 }
 
 export function openUpstream(connect: ConnectionFactory, options: Partial<UpstreamOptions> = {}): Lab {

@@ -16,9 +16,7 @@ export interface Http2ConnectionOptions {
   readonly tls?: TlsOptions | null;
 }
 
-/** Connections over our own HTTP/2 client, plaintext. */
-export const http2Connection: ConnectionFactory = createHttp2Connection();
-
+/** Connections over our own HTTP/2 client. */
 export function createHttp2Connection({
   userAgent = "sluice",
   keepalive = null,

@@ -7,6 +7,7 @@ import { createJsonReaders } from "../../../src/transcode/json-read.ts";
 import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { wire } from "../../../src/transcode/wire.ts";
 import { messageType, registry } from "../../support/transcode-schema.ts";
+import { refusalText } from "../../support/refusal.ts";
 
 const strict = createJsonReaders(registry, defaultJsonOptions);
 const lenient = createJsonReaders(registry, { ...defaultJsonOptions, unknownFields: "ignore" });
@@ -20,13 +21,7 @@ function read(json: string, readers = strict, desc: DescMessage = All): Buffer {
 }
 
 function refusal(json: string, readers = strict): string {
-  try {
-    read(json, readers);
-  } catch (error) {
-    assert.ok(error instanceof GatewayError, String(error));
-    return `${error.code} ${error.message}`;
-  }
-  assert.fail(`accepted: ${json.slice(0, 100)}`);
+  return refusalText(() => read(json, readers), json);
 }
 
 function milliseconds(run: () => void): number {

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fromBinary, fromJsonString, toBinary, toJson, type DescMessage } from "@bufbuild/protobuf";
-import { GatewayError } from "../../../src/core/errors.ts";
 import { createJsonReaders } from "../../../src/transcode/json-read.ts";
 import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { wire } from "../../../src/transcode/wire.ts";
 import { messageType, registry } from "../../support/transcode-schema.ts";
+import { refusalText } from "../../support/refusal.ts";
 
 const readers = createJsonReaders(registry, defaultJsonOptions);
 const lenient = createJsonReaders(registry, { ...defaultJsonOptions, unknownFields: "ignore" });
@@ -23,13 +23,7 @@ function message(json: string, desc: DescMessage = All, from = readers): unknown
 }
 
 function refusal(json: string, desc: DescMessage = All, from = readers): string {
-  try {
-    read(json, desc, from);
-  } catch (error) {
-    assert.ok(error instanceof GatewayError, String(error));
-    return `${error.code} ${error.message}`;
-  }
-  assert.fail(`accepted: ${json}`);
+  return refusalText(() => read(json, desc, from), json);
 }
 
 function sameAsOracle(json: string, desc: DescMessage = All): void {

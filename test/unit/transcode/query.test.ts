@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { fromBinary, toJson, type JsonValue } from "@bufbuild/protobuf";
-import { GatewayError } from "../../../src/core/errors.ts";
 import type { NameOptions } from "../../../src/transcode/named-values.ts";
 import { compileQuery } from "../../../src/transcode/query.ts";
 import { defaultJsonOptions } from "../../../src/transcode/options.ts";
 import { wire } from "../../../src/transcode/wire.ts";
 import { fieldOf, messageType, registry } from "../../support/transcode-schema.ts";
+import { refusalOf } from "../../support/refusal.ts";
 
 const All = messageType("All");
 
@@ -29,14 +29,9 @@ function read(query: string, options: Partial<NameOptions> = {}): JsonValue {
 }
 
 function refusal(query: string, options: Partial<NameOptions> = {}): string {
-  try {
-    bytesOf(query, options);
-  } catch (error) {
-    assert.ok(error instanceof GatewayError, String(error));
-    assert.equal(error.violations.length, 1);
-    return `${error.code} ${error.message}`;
-  }
-  assert.fail(`accepted ${query}`);
+  const { code, message, violations } = refusalOf(() => bytesOf(query, options), query);
+  assert.equal(violations.length, 1);
+  return `${code} ${message}`;
 }
 
 describe("compileQuery(): maps", () => {

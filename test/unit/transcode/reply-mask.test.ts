@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { before, describe, it } from "node:test";
 import type { DescMessage } from "@bufbuild/protobuf";
-import { GatewayError } from "../../../src/core/errors.ts";
 import { loadSchema } from "../../../src/schema/load.ts";
 import { filteredWriter } from "../../../src/transcode/json-filter.ts";
 import { compileReplyMask, type Maskable } from "../../../src/transcode/reply-mask.ts";
 import { sink } from "../../../src/transcode/sink.ts";
+import { refusalOf } from "../../support/refusal.ts";
 
 let Kind: DescMessage;
 
@@ -33,14 +33,9 @@ function filter(value: unknown, mask: string, root: Maskable = Kind, names: "jso
 }
 
 function refusal(mask: string): string {
-  try {
-    compileReplyMask(mask, Kind, "json");
-  } catch (error) {
-    assert.ok(error instanceof GatewayError, String(error));
-    assert.equal(error.violations[0]?.field, "fields");
-    return `${error.code} ${error.message}`;
-  }
-  assert.fail(`accepted ${mask}`);
+  const { code, message, violations } = refusalOf(() => compileReplyMask(mask, Kind, "json"), mask);
+  assert.equal(violations[0]?.field, "fields");
+  return `${code} ${message}`;
 }
 
 const VALUE = {
