@@ -175,6 +175,13 @@ describe("the gateway balances by a module", { timeout: 60_000 }, () => {
     ["throws", `export default () => ({ pick() { throw new Error("oops"); } })`, /^Error: oops$/],
     ["gives no picker", "export default () => undefined", /TypeError/],
     ["gives what is no endpoint", `export default () => ({ pick: () => "one" })`, /none of the ready endpoints/],
+    [
+      "throws what is no text",
+      "export default () => ({ pick() { throw { toString: 1, valueOf: 1 }; } })",
+      /^an object$/,
+    ],
+    ["gives a promise", `export default () => ({ async pick() { throw new Error("later"); } })`, /none of the ready/],
+    ["fails after the end", `export default (all) => ({ pick: () => all[0], async done() { throw 7; } })`, /^7$/],
     ["throws at the end", "export default (all) => ({ pick: () => all[0], done() { throw null; } })", /^null$/],
   ] as const) {
     it(`goes on where the module ${what}, and says so once`, async (t) => {

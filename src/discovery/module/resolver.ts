@@ -2,8 +2,8 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../../core/clock.ts";
+import { thrownText } from "../../core/thrown.ts";
 import type { Endpoint, Resolver, ResolverListener } from "../../upstream/resolver.ts";
-import { quoteValue } from "../address.ts";
 import { isSameList, readEndpoints } from "../endpoint-list.ts";
 import type { DiscoveryEvent } from "../events.ts";
 import type { ModuleTarget } from "../target.ts";
@@ -104,7 +104,7 @@ class ModuleResolver implements Resolver {
       case "endpoints":
         return this.tell(message.endpoints);
       case "trouble":
-        return this.trouble(textOf(message.reason));
+        return this.trouble(thrownText(message.reason));
       case "recovered":
         return this.recovered();
       case "closed":
@@ -157,15 +157,9 @@ class ModuleResolver implements Resolver {
   }
 }
 
-/** What a module threw or said, which may be anything. */
-function textOf(value: unknown): string {
-  if (value instanceof Error) return `${value.name}: ${value.message}`;
-  return typeof value === "string" ? value : quoteValue(value);
-}
-
 /** What a module threw, and where in it. */
 function reasonOf(error: unknown, file: string): string {
-  if (!(error instanceof Error)) return textOf(error);
+  if (!(error instanceof Error)) return thrownText(error);
   const [, line] = /^[^\s:)]*:(\d+)/.exec(error.stack?.split(path.basename(file))[1] ?? "") ?? [];
   return `${error.name}: ${error.message}${line === undefined ? "" : ` (line ${line})`}`;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from "../../core/clock.ts";
 import type { Code } from "../../core/code.ts";
+import { thrownText } from "../../core/thrown.ts";
 import { NO_HASH_KEY, type Balancer, type Candidate } from "./balancer.ts";
 
 /** A ready instance as a module sees it: the same object for as long as it is ready, with figures of the moment. */
@@ -82,11 +83,13 @@ class ModuleBalancer<C extends Candidate> implements Balancer<C> {
     if (this.endpoints.size === 0) return null;
     try {
       this.picker ??= createPicker([...this.endpoints.values()]);
-      const chosen = this.candidates.get(this.picker.pick(tried, hashKey === NO_HASH_KEY ? undefined : hashKey));
+      const picked = this.picker.pick(tried, hashKey === NO_HASH_KEY ? undefined : hashKey);
+      const chosen = this.candidates.get(picked);
       if (chosen !== undefined) return chosen;
       this.fail("pick() gave none of the ready endpoints");
+      this.watch(picked);
     } catch (error) {
-      this.fail(String(error));
+      this.fail(thrownText(error));
     }
     return fallback.pick(tried, hashKey);
   }
@@ -97,10 +100,15 @@ class ModuleBalancer<C extends Candidate> implements Balancer<C> {
     const endpoint = this.endpoints.get(candidate);
     if (endpoint === undefined) return;
     try {
-      this.picker?.done?.(endpoint, clock.now() - startMs, code);
+      this.watch(this.picker?.done?.(endpoint, clock.now() - startMs, code));
     } catch (error) {
-      this.fail(String(error));
+      this.fail(thrownText(error));
     }
+  }
+
+  /** A promise that is rejected and has nobody to hear it would end the process. */
+  private watch(given: unknown): void {
+    if (given instanceof Promise) given.catch((error: unknown) => this.fail(thrownText(error)));
   }
 
   private fail(reason: string): void {
