@@ -18,7 +18,7 @@ for (const [name, connect] of connections)
       lab.list(...servers.map(({ address }) => address));
       await lab.ready(3);
       const hedge = createHedgePlan({ delayMs: 50, percentile: 0, max: 1 });
-      const traffic = load(lab.upstream, 10, { hedge, totalTimeoutMs: 2_000 });
+      const traffic = load(lab.upstream, 10, { hedge, totalTimeoutMs: 8_000 });
       await traffic.more(100);
       const won = lab.next(({ type }) => type === "hedge_won");
       await servers[2]?.kill("SIGSTOP");
