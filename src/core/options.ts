@@ -3,6 +3,9 @@ import { z } from "zod";
 import { didYouMean } from "./suggest.ts";
 import { DURATION_PATTERN, parseDuration, parseSize, SIZE_PATTERN } from "./units.ts";
 
+// A configuration is read once: what zod would compile for the next time costs more than it saves.
+z.config({ jitless: true });
+
 /**
  * The kinds of values that options are made of. Each is one zod schema that parses what stands in a file and carries
  * its part of the JSON Schema: docs, default, pattern. A value that came from `${…}` is text, so that every kind reads
