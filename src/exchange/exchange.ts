@@ -156,36 +156,29 @@ export abstract class Exchange implements BodyListener, CallListener, ReplyListe
 
   /** Starts a call whose messages are still to come; null where the request was answered with a failure. */
   protected startStream(route: Route): CallHandle | null {
-    let timeoutMs: number;
     try {
-      timeoutMs = clientTimeoutMs(this.http);
+      const timeoutMs = clientTimeoutMs(this.http);
+      this.callStartMs = this.context.clock.now();
+      const metadata = route.headers.toMetadata(this.http.rawHeaders, this.extraMetadata);
+      this.call = this.start(route, null, metadata, timeoutMs);
     } catch (error) {
       this.fail(error);
       return null;
     }
-    this.callStartMs = this.context.clock.now();
-    const metadata = route.headers.toMetadata(this.http.rawHeaders, this.extraMetadata);
-    this.call = this.start(route, null, metadata, timeoutMs);
     return this.call;
   }
 
   protected startRpc(body: Uint8Array | null): void {
     const route = this.route as Route; // run() was called
-    let message: Buffer;
-    let timeoutMs: number;
     try {
-      message = (this.binders ?? route).bind(this.variables, this.http.query, body, this.http);
-      timeoutMs = clientTimeoutMs(this.http);
+      const message = (this.binders ?? route).bind(this.variables, this.http.query, body, this.http);
+      const timeoutMs = clientTimeoutMs(this.http);
+      this.callStartMs = this.context.clock.now();
+      const metadata = route.headers.toMetadata(this.http.rawHeaders, this.extraMetadata);
+      this.call = this.start(route, message, metadata, timeoutMs);
     } catch (error) {
-      return this.fail(error);
+      this.fail(error);
     }
-    this.callStartMs = this.context.clock.now();
-    this.call = this.start(
-      route,
-      message,
-      route.headers.toMetadata(this.http.rawHeaders, this.extraMetadata),
-      timeoutMs,
-    );
   }
 
   /** Chooses how the reply is written; where the client takes nothing of it, gives the types that there are. */
