@@ -1,6 +1,7 @@
-import { ScalarType, type DescField, type DescMessage } from "@bufbuild/protobuf";
+import type { DescMessage } from "@bufbuild/protobuf";
 import { hashBytes } from "../core/hash.ts";
 import { resolveFieldPath } from "./field-path.ts";
+import { wireTypeOf } from "./json-write-snippets.ts";
 import { cursor, skipField, varintLength, varintTag, Wire } from "./wire-scan.ts";
 
 /** Hashes one field of a message's bytes, to a whole number in [0, 2^32); -1 where it is not there or is empty. */
@@ -13,7 +14,7 @@ export function compileFieldHash(message: DescMessage, path: string): FieldHash 
   const found = resolveFieldPath(message, path);
   if (found.kind === "problem") return { reason: found.reason };
   const last = found.fields.at(-1);
-  const wire = last === undefined ? undefined : wireOf(last);
+  const wire = last?.fieldKind === "scalar" || last?.fieldKind === "enum" ? wireTypeOf(last) : undefined;
   if (found.kind === "element" || wire === undefined) return { reason: "expected the path of a single scalar field" };
   if (found.fields.some((field) => field.fieldKind === "message" && field.delimitedEncoding)) {
     return { reason: "it leads through a group" };
@@ -46,25 +47,4 @@ function contentStart(bytes: Uint8Array, position: number): number {
 
 function orElse(hash: number, other: number): number {
   return hash === ABSENT ? other : hash;
-}
-
-/** Its wire type; undefined where it is no single scalar. */
-function wireOf(field: DescField): number | undefined {
-  if (field.fieldKind === "enum") return Wire.Varint;
-  if (field.fieldKind !== "scalar") return undefined;
-  switch (field.scalar) {
-    case ScalarType.STRING:
-    case ScalarType.BYTES:
-      return Wire.Bytes;
-    case ScalarType.FIXED32:
-    case ScalarType.SFIXED32:
-    case ScalarType.FLOAT:
-      return Wire.Fixed32;
-    case ScalarType.FIXED64:
-    case ScalarType.SFIXED64:
-    case ScalarType.DOUBLE:
-      return Wire.Fixed64;
-    default:
-      return Wire.Varint;
-  }
 }
