@@ -35,7 +35,12 @@ const homes: Record<string, readonly string[]> = {
   "@bufbuild/protobuf": ["schema/", "transcode/", "snapshot/"],
   "@fastify/busboy": ["transcode/multipart.ts"],
   "@fastify/proxy-addr": ["exchange/client-address.ts"],
-  "@grpc/grpc-js": ["upstream/connection/grpc-js", "discovery/etcd/", "discovery/registration/grpc-health.ts"],
+  "@grpc/grpc-js": [
+    "upstream/connection/grpc-js",
+    "discovery/etcd/",
+    "discovery/registration/grpc-health.ts",
+    "tls/grpc-credentials.ts",
+  ],
   "@grpc/proto-loader": ["discovery/etcd/"],
   commander: ["cli/"],
   "fastest-levenshtein": ["core/suggest.ts"],

@@ -1,14 +1,8 @@
 import type { Socket } from "node:net";
-import {
-  ChannelCredentials,
-  Client,
-  credentials,
-  Metadata,
-  type ClientDuplexStream,
-  type ServiceError,
-} from "@grpc/grpc-js";
+import { Client, Metadata, type ClientDuplexStream, type ServiceError } from "@grpc/grpc-js";
 import { Code } from "../../core/code.ts";
 import { tlsReason, type TlsClient } from "../../tls/client.ts";
+import { SocketCredentials } from "../../tls/grpc-credentials.ts";
 import type { Rpc } from "./rpc.ts";
 
 /** A connection to one member of an etcd cluster, made by the first call and never re-made: open another instead. */
@@ -87,14 +81,14 @@ export function openEtcd(address: string, tls: TlsClient | null = null): EtcdCli
 
 class GrpcEtcdClient implements EtcdClient {
   private readonly client: Client;
-  private readonly sockets: SocketKeeper;
+  private readonly sockets = new SocketKeeper();
   /** Cancels what is under way: `Client.close` alone leaves calls to end by themselves. */
   private readonly cancels = new Set<() => void>();
   private closed = false;
 
   constructor(address: string, tls: TlsClient | null) {
-    this.sockets = new SocketKeeper(address, tls);
-    this.client = new Client(`dns:${address}`, this.sockets, {
+    const shown = new SocketCredentials(address, tls, (socket) => this.sockets.add(socket));
+    this.client = new Client(`dns:${address}`, shown, {
       // The shared pool would hand the next client this one's broken connection, with its growing reconnect delay.
       "grpc.use_local_subchannel_pool": 1,
       "grpc.enable_retries": 0,
@@ -173,54 +167,20 @@ class GrpcEtcdClient implements EtcdClient {
   }
 }
 
-/**
- * Credentials that keep hold of their sockets, and make TLS of them where it is asked for. A connection that is still
- * being made is not grpc-js's any more once its client is closed: a peer that accepts TCP and stays mute, as an etcd that
- * hangs, would keep one socket for each try (grpc-node #2785). TLS is by our own client, since grpc-js sends the host as
- * server name, which Node refuses where it is an IP address.
- */
-class SocketKeeper extends ChannelCredentials {
-  private readonly address: string;
-  private readonly tls: TlsClient | null;
-  private readonly inner = credentials.createInsecure();
+/** The sockets of a client, closed with it even where one is still being connected. */
+class SocketKeeper {
   private readonly sockets = new Set<Socket>();
   private isClosed = false;
 
-  constructor(address: string, tls: TlsClient | null) {
-    super();
-    this.address = address;
-    this.tls = tls;
+  add(socket: Socket): void {
+    this.sockets.add(socket);
+    socket.once("close", () => this.sockets.delete(socket));
+    if (this.isClosed) socket.destroy();
   }
 
   close(): void {
     this.isClosed = true;
     for (const socket of this.sockets) socket.destroy();
-  }
-
-  override _isSecure(): boolean {
-    return this.tls !== null;
-  }
-
-  override _equals(other: ChannelCredentials): boolean {
-    return other === this;
-  }
-
-  override _createSecureConnector(
-    ...args: Parameters<ChannelCredentials["_createSecureConnector"]>
-  ): ReturnType<ChannelCredentials["_createSecureConnector"]> {
-    const connector = this.inner._createSecureConnector(...args);
-    return {
-      connect: async (socket) => {
-        this.sockets.add(socket);
-        socket.once("close", () => this.sockets.delete(socket));
-        if (this.isClosed) socket.destroy();
-        if (this.tls === null) return connector.connect(socket);
-        return { socket: await this.tls.secure(this.address, socket), secure: true };
-      },
-      waitForReady: () => connector.waitForReady(),
-      getCallCredentials: () => connector.getCallCredentials(),
-      destroy: () => connector.destroy(),
-    };
   }
 }
 

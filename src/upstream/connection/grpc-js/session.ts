@@ -1,18 +1,11 @@
 import type { Socket } from "node:net";
-import {
-  Channel,
-  ChannelCredentials,
-  connectivityState,
-  credentials,
-  Metadata,
-  type ChannelInterface,
-  type ChannelOptions,
-} from "@grpc/grpc-js";
+import { Channel, connectivityState, Metadata, type ChannelInterface, type ChannelOptions } from "@grpc/grpc-js";
 import type { AttemptListener, AttemptRequest, CallHandle } from "../../../call/call.ts";
 import { systemClock, type Clock } from "../../../core/clock.ts";
 import type { ConnectionOptions } from "../connection.ts";
 import type { ConnectionSession, SessionListener } from "../remade-connection.ts";
 import type { TlsClient } from "../../../tls/client.ts";
+import { SocketCredentials } from "../../../tls/grpc-credentials.ts";
 import { Attempt } from "./attempt.ts";
 
 /**
@@ -33,8 +26,8 @@ export class Session implements ConnectionSession {
     this.clock = options.clock ?? systemClock;
     this.listener = listener;
     // `dns:` also takes plain addresses, v6 in brackets, without asking anyone.
-    const keeper = new SocketKeeper(this, address, tls);
-    this.channel = new Channel(`dns:${address}`, keeper, channelOptions(options, tls?.serverName ?? null));
+    const shown = new SocketCredentials(address, tls, (socket) => this.addSocket(socket));
+    this.channel = new Channel(`dns:${address}`, shown, channelOptions(options, tls?.serverName ?? null));
     this.channel.getConnectivityState(true);
     this.watch();
   }
@@ -75,18 +68,17 @@ export class Session implements ConnectionSession {
     this.destroySockets();
   }
 
-  /** A socket that grpc-js has connected; false where it comes too late. */
-  addSocket(socket: Socket): boolean {
+  /** Of a socket that grpc-js has connected; throws where it comes too late. */
+  private addSocket(socket: Socket): void {
     if (this.isGone) {
       socket.destroy();
-      return false;
+      throw new Error("given up");
     }
     this.sockets.add(socket);
     socket.once("close", () => {
       this.sockets.delete(socket);
       if (this.sockets.size === 0) this.listener.onClosed();
     });
-    return true;
   }
 
   private destroySockets(): void {
@@ -154,46 +146,4 @@ function channelOptions(options: ConnectionOptions, authority: string | null): C
     "grpc.client_idle_timeout_ms": 2 ** 31 - 1,
     ...(authority === null ? {} : { "grpc.default_authority": authority }),
   };
-}
-
-/**
- * Credentials that show the sockets to their session, and make TLS of them where it is asked for. This is the one place that leans on a method which
- * grpc-js types but calls internal: it gives no other hold on a socket whose HTTP/2 handshake does not end.
- */
-class SocketKeeper extends ChannelCredentials {
-  private readonly session: Session;
-  private readonly address: string;
-  private readonly tls: TlsClient | null;
-  private readonly inner = credentials.createInsecure();
-
-  constructor(session: Session, address: string, tls: TlsClient | null) {
-    super();
-    this.session = session;
-    this.address = address;
-    this.tls = tls;
-  }
-
-  override _isSecure(): boolean {
-    return this.tls !== null;
-  }
-
-  override _equals(other: ChannelCredentials): boolean {
-    return other === this;
-  }
-
-  override _createSecureConnector(
-    ...args: Parameters<ChannelCredentials["_createSecureConnector"]>
-  ): ReturnType<ChannelCredentials["_createSecureConnector"]> {
-    const connector = this.inner._createSecureConnector(...args);
-    return {
-      connect: async (socket) => {
-        if (!this.session.addSocket(socket)) throw new Error("given up");
-        if (this.tls === null) return connector.connect(socket);
-        return { socket: await this.tls.secure(this.address, socket), secure: true };
-      },
-      waitForReady: () => connector.waitForReady(),
-      getCallCredentials: () => connector.getCallCredentials(),
-      destroy: () => connector.destroy(),
-    };
-  }
 }
