@@ -14,15 +14,9 @@ import {
   FileDescriptorProtoSchema,
   FileDescriptorSetSchema,
   FieldOptionsSchema,
-  file_google_protobuf_any,
-  file_google_protobuf_duration,
-  file_google_protobuf_empty,
-  file_google_protobuf_field_mask,
-  file_google_protobuf_struct,
-  file_google_protobuf_timestamp,
-  file_google_protobuf_wrappers,
 } from "@bufbuild/protobuf/wkt";
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { WELL_KNOWN } from "./transcode-schema.ts";
 
 /** Where random choices come from. */
 export interface Draw {
@@ -32,16 +26,6 @@ export interface Draw {
   /** True this often in a hundred. */
   chance(percent: number): boolean;
 }
-
-const WELL_KNOWN = [
-  file_google_protobuf_any,
-  file_google_protobuf_duration,
-  file_google_protobuf_empty,
-  file_google_protobuf_field_mask,
-  file_google_protobuf_struct,
-  file_google_protobuf_timestamp,
-  file_google_protobuf_wrappers,
-].map((file) => file.proto);
 
 const WRAPPERS = ["Double", "Float", "Int64", "UInt64", "Int32", "UInt32", "Bool", "String", "Bytes"];
 const REFERRED = [

@@ -18,7 +18,8 @@ import {
   type FieldDescriptorProto,
 } from "@bufbuild/protobuf/wkt";
 
-const WELL_KNOWN = [
+/** The files of the well-known types. */
+export const WELL_KNOWN = [
   file_google_protobuf_any,
   file_google_protobuf_duration,
   file_google_protobuf_empty,
